@@ -1,7 +1,7 @@
 //! Measures round-trip times of request-reply services over Kafka, and compares sets of runs.
 //!
 //! - [`compare`] answers whether one set of runs is faster than another, and how sure that is;
-//!   [`report`] shows the answer.
+//!   [`report`] writes the answer.
 //! - [`load`] drives a plan through a [`transport`]; a recorder in [`measure`] takes the samples.
 //! - A [`scenario`] makes the requests. Most are files, which the program reads; what a file
 //!   cannot say is a type of one's own:

@@ -1,4 +1,4 @@
-//! The command line of `compare`.
+//! The flags of `compare`.
 
 use std::path::PathBuf;
 
@@ -9,38 +9,41 @@ use crate::compare::{FailOn, Names, Side, side_name};
 
 #[derive(Debug, Args)]
 pub(crate) struct CompareArguments {
-    /// CSV of each baseline run, also packed with gzip
+    /// CSV file of each baseline run; may be compressed with gzip
     #[arg(required = true, value_name = "BASELINE")]
     pub(crate) baseline: Vec<PathBuf>,
-    /// CSV of each changed run, also packed with gzip
+    /// CSV file of each changed run; may be compressed with gzip
     #[arg(long = "with", required = true, num_args = 1.., value_delimiter = '\n', value_name = "CHANGED")]
     pub(crate) changed: Vec<PathBuf>,
-    /// Take flags from this TOML file, each by its long name, such as threshold = "5%"; the command line and
-    /// the variables win
+    /// Read flags from this TOML file
+    ///
+    /// Each key is the long name of a flag, as in threshold="5%". The command line and the variables win.
     #[arg(long, env = "LOAD_CLIENT_COMPARE_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Write the comparison as one HTML page that opens offline
     #[arg(long, env = "LOAD_CLIENT_COMPARE_HTML", value_name = "FILE")]
     pub(crate) html: Option<PathBuf>,
-    /// Write the comparison as JSON, as docs/comparison.schema.json describes it
+    /// Write the comparison as JSON, described by docs/comparison.schema.json
     #[arg(long, env = "LOAD_CLIENT_COMPARE_JSON", value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
     /// Write the verdict and the changes as Markdown, for a pull request
     #[arg(long, env = "LOAD_CLIENT_COMPARE_MARKDOWN", value_name = "FILE")]
     pub(crate) markdown: Option<PathBuf>,
-    /// Change of the median that counts as a difference
+    /// Smallest change of the median that counts as a difference
     #[arg(long, default_value = "2%", value_parser = values::threshold, value_name = "SHARE")]
     pub(crate) threshold: f64,
-    /// Judge by an interval that may be looked at after each block: for experiments that end as soon as they are decided
+    /// Use intervals that stay valid if you look at the result after each block
+    ///
+    /// They are for experiments that end as soon as they are decided.
     #[arg(long)]
     pub(crate) sequential: bool,
-    /// What the side compared against is called in sentences, tables and charts
+    /// Name of the baseline side in sentences, tables and charts
     #[arg(long, default_value = "baseline", value_parser = side_name, value_name = "NAME")]
     baseline_name: String,
-    /// What the changed side is called there
+    /// Name of the changed side in sentences, tables and charts
     #[arg(long, default_value = "changed", value_parser = side_name, value_name = "NAME")]
     changed_name: String,
-    /// Exit with 4 on this verdict, and when there is none
+    /// Exit with 4 on this verdict, and if there is no verdict
     #[arg(
         long,
         env = "LOAD_CLIENT_COMPARE_FAIL_ON",
@@ -48,25 +51,25 @@ pub(crate) struct CompareArguments {
         value_name = "VERDICT"
     )]
     pub(crate) fail_on: Option<FailOn>,
-    /// Append a line for each run to this CSV, from which Apache Otava tells changes over time
+    /// Append a line for each run to this CSV file, for Apache Otava
     #[arg(long, value_name = "FILE")]
     pub(crate) history: Option<PathBuf>,
-    /// The runs that enter the history
+    /// Runs that --history appends
     #[arg(long, value_enum, default_value = "changed", value_name = "SIDE")]
     pub(crate) history_side: HistorySide,
-    /// Commit that the history names [default: $GITHUB_SHA, else none]
+    /// Commit in the lines of --history [default: $GITHUB_SHA, or none]
     #[arg(long, value_parser = commit, value_name = "ID")]
     pub(crate) commit: Option<String>,
 }
 
 impl CompareArguments {
-    /// What the sides are called, each by a name of its own.
+    /// Returns the names of the sides. Fails when the two names are equal or not allowed.
     pub(crate) fn names(&self) -> Result<Names, Misuse> {
         let names = Names::try_new(&self.baseline_name, &self.changed_name);
         names.map_err(|error| Misuse(format!("--baseline-name and --changed-name: {error}")))
     }
 
-    /// The commit that was given, or that the build's variable says; empty without either.
+    /// Returns the commit of the flag, or of the build's variable `GITHUB_SHA`; empty without either.
     pub(crate) fn commit(&self) -> Result<String, String> {
         let of_build = || std::env::var("GITHUB_SHA").unwrap_or_default();
         match self.commit.clone().unwrap_or_else(of_build) {
@@ -79,11 +82,11 @@ impl CompareArguments {
 /// Which runs enter the history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum HistorySide {
-    /// The runs compared against
+    /// The baseline runs
     Baseline,
-    /// The runs of the change
+    /// The changed runs
     Changed,
-    /// All of them
+    /// All runs
     Both,
 }
 
@@ -101,7 +104,7 @@ fn commit(text: &str) -> Result<String, String> {
     let is_plain =
         !text.is_empty() && text.len() <= 100 && text.chars().all(|own| own.is_ascii_graphic());
     let commit = is_plain.then(|| text.to_owned());
-    commit.ok_or_else(|| "takes 1 to 100 letters, digits or signs without blanks".to_owned())
+    commit.ok_or_else(|| "takes 1 to 100 letters, digits or signs, without blanks".to_owned())
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! The flags of `run` that a coordinator hands on to its workers, and the files that they name: from a command line to a
-//! plan, and back. Whoever writes plans decides what is sent, and must not decide what a worker reads or writes.
+//! Turns the flags of `run` and their files into a plan for workers, and a plan back into a command line. The writer of
+//! a plan decides what is sent. It must not decide which files a worker reads or writes.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -17,17 +17,19 @@ use crate::distributed::{LoadNote, PlanFlag};
 use crate::load::Share;
 use crate::scenario::named_files;
 
-/// Ids of the flags that say what is sent. All others are the coordinator's.
-const HANDED_ON: &str = "users spawn_rate run_time topic reply_topic body header timeout publish_only warm_up properties \
-    rate arrivals max_in_flight think_time pace seed shape preset scenario tags exclude_tags name body_lines \
-    body_lines_format key template feeder feeder_order expect_status expect_body profile reply_to_header correlation \
-    reply_correlation correlation_format status_header error_header reply_partition reply_partition_header own_reply_topic";
-/// Those whose value is a file, whatever it looks like.
+/// Ids of the flags that describe the load. All others are for the coordinator alone.
+const HANDED_ON: &str = "users spawn_rate run_time topic reply_topic body header timeout publish_only warm_up \
+    properties rate arrivals max_in_flight think_time pace seed shape preset scenario tags exclude_tags name \
+    body_lines body_lines_format key template feeder feeder_order expect_status expect_body profile reply_to_header \
+    correlation reply_correlation correlation_format status_header error_header reply_partition \
+    reply_partition_header own_reply_topic";
+/// Flags whose value is always a file.
 const FILES: [&str; 4] = ["shape", "scenario", "body_lines", "feeder"];
-/// A record has at most 1 MB by Kafka's default, and base64 makes four bytes of three.
+/// Characters of base64, which turns three bytes into four. By Kafka's default a record has at most 1 MB.
 const MOST_BYTES: usize = 700_000;
 
-/// Beginnings of librdkafka's properties that are each client's own: where it connects, what lets it in, what it loads or runs.
+/// Prefixes of librdkafka properties that each client sets for itself: addresses, credentials, and libraries or
+/// commands to load or run.
 const OWN_PROPERTIES: [&str; 8] = [
     "security.",
     "sasl.",
@@ -39,7 +41,7 @@ const OWN_PROPERTIES: [&str; 8] = [
     "metadata.broker.list",
 ];
 
-/// Whether a property, as `-X` takes it, is none of a plan.
+/// Returns whether a property, in the form of `-X`, must not be in a plan.
 fn is_own(pair: &str) -> bool {
     let key = pair.split_once('=').map_or(pair, |(key, _)| key);
     let reaches = [".location", ".path", ".file", ".cmd"];
@@ -52,7 +54,7 @@ fn is_handed_on(flag: &Arg) -> bool {
     HANDED_ON.split(' ').any(|own| flag.get_id() == own)
 }
 
-/// The flags that were given of a command line of `run`, without what each client has of its own.
+/// Returns the flags of a command line of `run` that belong into a plan.
 pub(super) fn flags(run: &RunArguments, matches: &ArgMatches) -> Vec<PlanFlag> {
     let command = Cli::command();
     let command = command.find_subcommand("run");
@@ -81,8 +83,8 @@ fn values(run: &RunArguments, matches: &ArgMatches, flag: &Arg) -> Vec<PlanFlag>
     of_plan.map(|text| own(Some(text))).collect()
 }
 
-/// The load of a command line, with what its flags name. `scenario` are further files, which a scenario names. Fails when a
-/// file cannot be handed on.
+/// Returns the load of a command line, with the files that its flags name. `scenario` are the files that a scenario
+/// names. Fails when a file cannot be handed on.
 pub(crate) fn planned(run: &RunArguments, scenario: &[PathBuf]) -> Result<LoadNote, Misuse> {
     let mut note = LoadNote {
         brokers: run.host.brokers.clone(),
@@ -110,7 +112,7 @@ pub(crate) fn planned(run: &RunArguments, scenario: &[PathBuf]) -> Result<LoadNo
         let own = file.strip_prefix(folder).ok().and_then(within);
         let own = own.as_deref().and_then(Path::to_str).ok_or_else(|| {
             Misuse(format!(
-                "--workers: {} is not below the folder of --scenario, and workers are sent what is: move it there",
+                "--workers: {} is not below the folder of --scenario, so workers cannot get it; move it there",
                 file.display()
             ))
         })?;
@@ -120,16 +122,16 @@ pub(crate) fn planned(run: &RunArguments, scenario: &[PathBuf]) -> Result<LoadNo
     let bytes: usize = note.files.values().map(String::len).sum();
     if bytes > MOST_BYTES {
         return Err(Misuse(format!(
-            "--workers: the files of the load have {} KB in a plan, which has room for {} KB: send fewer lines, or start each \
-             client by hand with --segment and --hdr",
-            bytes / 1000,
-            MOST_BYTES / 1000
+            "--workers: the files of the load take {} KB, and a plan has room for {} KB; send fewer lines, or start \
+             each client by hand with --segment and --hdr",
+            bytes * 3 / 4000,
+            MOST_BYTES * 3 / 4000
         )));
     }
     Ok(note)
 }
 
-/// The text of a scenario is handed on as it is, so what it names must be where it stands.
+/// Refuses absolute paths in a scenario. Its text is handed on unchanged, and workers do not have these paths.
 fn refuse_absolute(run: &RunArguments) -> Result<(), Misuse> {
     let text = run.service.scenario.as_deref().map(std::fs::read_to_string);
     let text = text.transpose().map_err(Misuse::of("--scenario"))?;
@@ -137,7 +139,7 @@ fn refuse_absolute(run: &RunArguments) -> Result<(), Misuse> {
     match named.iter().find(|file| file.is_absolute()) {
         None => Ok(()),
         Some(file) => Err(Misuse(format!(
-            "--workers: --scenario names {} by its whole path, which workers do not have: name it from the scenario's folder",
+            "--workers: --scenario names the absolute path {}, which workers do not have; use one from its folder",
             file.display()
         ))),
     }
@@ -149,7 +151,7 @@ fn packed(flag: &str, file: &Path) -> Result<String, Misuse> {
     Ok(BASE64_STANDARD.encode(read))
 }
 
-/// A path that stays below where it begins, without what says nothing (`./`); `None` for any other.
+/// Returns a path without `./`, or `None` if it could leave its folder.
 fn within(path: &Path) -> Option<PathBuf> {
     let parts = path.components().filter(|part| *part != Component::CurDir);
     let plain: PathBuf = parts.clone().collect();
@@ -159,8 +161,8 @@ fn within(path: &Path) -> Option<PathBuf> {
     is_within.then_some(plain)
 }
 
-/// The command line of a worker that sends this share: the plan's flags, with their files in this folder. Fails when the plan
-/// asks for something that no coordinator of ours would.
+/// Returns the command line of a worker that sends this share: the plan's flags, with their files in this folder. Fails
+/// when the plan asks for something that a coordinator never writes.
 pub(crate) fn unpacked(
     load: &LoadNote,
     share: Option<Share>,
@@ -169,7 +171,7 @@ pub(crate) fn unpacked(
     for (path, content) in &load.files {
         if within(Path::new(path)).is_none() {
             return Err(format!(
-                "the plan has a file {path:?}, which is none of its own"
+                "the plan has a file {path:?}, which leaves its folder"
             ));
         }
         let content = BASE64_STANDARD.decode(content);
@@ -193,18 +195,18 @@ pub(crate) fn unpacked(
     let read = read.and_then(|matches| Cli::from_arg_matches(&matches));
     match read.map_err(|error| wrong_use(&error))?.command {
         Command::Run(run) => own_files_only(*run, load, folder),
-        _ => Err("the plan is none of a run".to_owned()),
+        _ => Err("the plan is not for a run".to_owned()),
     }
 }
 
-/// A flag as it would be typed.
+/// Returns a flag as it would be typed.
 fn typed(flag: &PlanFlag, load: &LoadNote, folder: &Path) -> Result<OsString, String> {
     let name = &flag.name;
     let command = Cli::command();
     let run = command.find_subcommand("run");
     let mut all = run.into_iter().flat_map(clap::Command::get_arguments);
     let known = all.find(|own| is_handed_on(own) && name_of(own).as_ref() == Some(name));
-    let known = known.ok_or_else(|| format!("the plan has --{name}, which is no worker's flag"))?;
+    let known = known.ok_or_else(|| format!("the plan has --{name}, which workers do not take"))?;
     let id = known.get_id().as_str();
     let dashes = if name.chars().count() == 1 { "-" } else { "--" };
     let (Some(value), true) = (&flag.value, known.get_action().takes_values()) else {
@@ -214,7 +216,7 @@ fn typed(flag: &PlanFlag, load: &LoadNote, folder: &Path) -> Result<OsString, St
     if needs_file || flag.is_file {
         if !load.files.contains_key(value) || !(needs_file || id == "body") {
             return Err(format!(
-                "the plan's --{name} names a file that the plan has not"
+                "the plan's --{name} names a file that the plan lacks"
             ));
         }
         let mut typed = OsString::from(format!("--{name}="));
@@ -223,16 +225,16 @@ fn typed(flag: &PlanFlag, load: &LoadNote, folder: &Path) -> Result<OsString, St
     }
     if id == "properties" && is_own(value) {
         return Err(format!(
-            "the plan has -X {value:?}, which is each worker's own"
+            "the plan has -X {value:?}, which each worker sets for itself"
         ));
     }
     if id == "body" && serde_json::from_str::<serde::de::IgnoredAny>(value).is_err() {
-        return Err("the plan's --body is no JSON".to_owned());
+        return Err("the plan's --body is not JSON".to_owned());
     }
     Ok(format!("{dashes}{name}={value}").into())
 }
 
-/// A scenario names files of its own, which must be the plan's too.
+/// Refuses a scenario that names files which are not in the plan.
 fn own_files_only(
     run: RunArguments,
     load: &LoadNote,
@@ -250,7 +252,7 @@ fn own_files_only(
             .and_then(|own| own.strip_prefix(folder).ok()?.to_str());
         if !file.is_some_and(|own| load.files.contains_key(own)) {
             return Err(format!(
-                "the plan's scenario names {named:?}, which the plan has not"
+                "the plan's scenario names {named:?}, which the plan lacks"
             ));
         }
     }

@@ -1,4 +1,4 @@
-//! The part of `run`'s command line that says how the load is made, and the plan that it stands for.
+//! The flags of `run` that shape the load, and the plan that they describe.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,64 +15,71 @@ use crate::measure::threshold::Threshold;
 use crate::scenario::LoadTable;
 
 const DEFAULT_MAX_IN_FLIGHT: u32 = 100_000;
-/// So many probes of one rate are in a run that searches for the highest one.
+/// Probes of the usual length that fit into the run time of a search for the highest rate.
 const PROBES: u32 = 20;
-/// Fixed, so that two runs are given the same schedule unless they ask for different ones.
+/// Fixed, so that two runs have the same schedule unless they ask for different ones.
 const DEFAULT_SEED: u64 = 1;
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Load")]
 pub(crate) struct LoadArguments {
-    /// Open loop: send so many requests (500/s, 30/m), whatever the replies do
+    /// Open loop: send at this rate, such as 500/s or 30/m
     #[arg(long, value_parser = values::rate, conflicts_with_all = ["users", "spawn_rate"])]
     pub(crate) rate: Option<f64>,
-    /// Open loop: spacing of the requests, constant or poisson (random, as independent customers come) [default: constant]
+    /// Open loop: spacing of the requests; poisson is random, like independent customers [default: constant]
     #[arg(long, value_parser = ["constant", "poisson"])]
     arrivals: Option<String>,
-    /// Open loop: hold further requests back while so many are in flight; reported when it happens [default: 100000]
+    /// Open loop: most requests in flight; further ones are held back, and the report says so [default: 100000]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..), value_name = "REQUESTS")]
     max_in_flight: Option<u32>,
-    /// Closed loop: pause of a user between a reply and its next request: 100ms, or at random 50ms..150ms
+    /// Closed loop: pause between a reply and the user's next request: 100ms, or a random 50ms..150ms [default: none]
     #[arg(long, value_parser = values::times, value_name = "TIME[..TIME]", conflicts_with = "rate")]
     think_time: Option<(Duration, Duration)>,
-    /// Closed loop: each user starts a request once in this time, or at once after a reply that took longer
+    /// Closed loop: time from one request of a user to its next one [default: none]
+    ///
+    /// If the reply takes longer, the next request follows at once.
     #[arg(long, value_parser = values::duration, value_name = "TIME", conflicts_with_all = ["rate", "think_time"])]
     pace: Option<Duration>,
-    /// Seed of random think times, Poisson arrivals, {random:...} and feeders in random order; the same seed gives the same load [default: 1]
+    /// Seed of all random values; the same seed gives the same load [default: 1]
+    ///
+    /// These are think times, Poisson arrivals, {random:...} and feeders in random order.
     #[arg(long, value_name = "NUMBER")]
     seed: Option<u64>,
-    /// Send only this part of the load, such as 1/3: the other parts are for other clients with the same flags. Merge what
-    /// they write to --hdr with `load-client merge`
+    /// Send only this part of the load, such as 1/3
+    ///
+    /// Other clients with the same flags send the other parts. Merge their --hdr files with `load-client merge`.
     #[arg(long, value_name = "PART/OF")]
     segment: Option<Share>,
-    /// Go through the stages of this TOML file; see below
+    /// Run the stages of this TOML file; see below
     #[arg(long, value_name = "FILE", conflicts_with_all = ["users", "spawn_rate", "rate", "run_time", "preset"])]
     pub(super) shape: Option<PathBuf>,
-    /// Stages that are ready: load, soak, stress or spike; capacity searches for the highest rate
+    /// Ready-made stages: load, soak, stress or spike; capacity searches for the highest rate
     ///
     /// See below.
     #[arg(long, value_parser = values::preset)]
     preset: Option<Preset>,
-    /// End after the first stage that breaks this threshold, as of --fail-on, such as 'p95<50ms' or
-    /// 'failures<1%'; one that is undecided breaks nothing; repeatable
+    /// End the run after the first stage that breaks this threshold, such as 'p95<50ms'; repeatable
+    ///
+    /// It has the form of --fail-on. An undecided threshold does not end the run.
     #[arg(long, value_delimiter = '\n', value_name = "THRESHOLD")]
     pub(crate) until: Vec<Threshold>,
-    /// Follow the service's memory: process_resident_memory_bytes at this address
+    /// Record the service's memory: process_resident_memory_bytes at this URL, every 5 s
     #[arg(long, value_parser = metrics_url, value_name = "URL")]
     pub(crate) metrics_url: Option<Uri>,
 }
 
-/// How much is sent, and for how long: what the form of the page asks for too.
+/// How much is sent, and for how long. The form of the live page asks for the same.
 pub(crate) struct Amount {
     pub(crate) users: u32,
     pub(crate) spawn_rate: f64,
     pub(crate) run_time: Option<Duration>,
-    /// Requests per second of an open loop; `None` for users.
+    /// Requests per second of an open loop; `None` in a closed loop.
     pub(crate) rate: Option<f64>,
 }
 
 impl LoadArguments {
-    /// The one load of the flags: so much of it, after their shape or preset. A preset may miss what it needs.
+    /// Returns the plan of the one load that the flags describe, with this amount. Fails when a shape file cannot be
+    /// used, or when a preset lacks a flag.
     pub(super) fn plan(
         &self,
         amount: &Amount,
@@ -86,7 +93,7 @@ impl LoadArguments {
             (Some(path), _) => read_shape(path)?,
             (None, None | Some(Preset::Capacity)) => Vec::new(),
             (None, Some(preset)) => {
-                let (name, what) = (preset.name(), "--run-time, which its stages are parts of");
+                let (name, what) = (preset.name(), "--run-time, the time of all its stages");
                 let missing = || Misuse(format!("--preset {name} needs {what}"));
                 preset.stages(target, amount.run_time.ok_or_else(missing)?)
             }
@@ -117,13 +124,13 @@ impl LoadArguments {
         Ok(self.of_table(&frame, &table).searching(search))
     }
 
-    /// What `--preset capacity` searches.
+    /// Returns the search of `--preset capacity`.
     fn search(&self, amount: &Amount, warm_up: Duration) -> Result<Option<Search>, Misuse> {
         if self.preset != Some(Preset::Capacity) {
             return Ok(None);
         }
         if self.segment.is_some_and(|segment| !segment.is_whole()) {
-            let reason = "one client searches, by what it measures itself; leave it out";
+            let reason = "a search uses the measurements of one client; leave --segment out";
             return Err(Misuse(format!(
                 "--segment with --preset capacity: {reason}"
             )));
@@ -132,17 +139,16 @@ impl LoadArguments {
         let highest = amount.rate;
         let highest = highest.ok_or_else(|| missing("--rate, the highest rate to try"))?;
         let run_time = amount.run_time;
-        let run_time =
-            run_time.ok_or_else(|| missing("--run-time, which its probes are parts of"))?;
+        let run_time = run_time.ok_or_else(|| missing("--run-time, the time of all its probes"))?;
         if self.until.is_empty() {
-            return Err(missing("--until, what a rate must hold"));
+            return Err(missing("--until, a threshold that a rate must hold"));
         }
         let cycle = run_time.saturating_sub(warm_up) / PROBES;
         Ok(Some(Search { highest, cycle }))
     }
 
-    /// The plan of several loads at once, each by its table; `kinds` are the names of all kinds of request. A load
-    /// without stages goes on for the run time of the frame. The warm-up must leave something of each.
+    /// Returns the plan of several loads at once, one for each table. `kinds` are the names of all kinds of request. A
+    /// load without stages goes on for the run time of the frame. Fails when the warm-up leaves nothing of a load.
     pub(super) fn of_tables(
         &self,
         frame: Plan,
@@ -171,7 +177,7 @@ impl LoadArguments {
         })
     }
 
-    /// The plan of one load; the frame says what the table does not.
+    /// Returns the plan of one load. The frame has the values that the table lacks.
     fn of_table(&self, frame: &Plan, table: &LoadTable) -> Plan {
         let seed = self.seed();
         let stages = &table.stages;
@@ -210,7 +216,7 @@ impl LoadArguments {
         }
     }
 
-    /// Checks that no flag is for another load than the plan's, which clap cannot know: a file may decide it.
+    /// Checks that each flag fits the plan's load. clap cannot check this, because a file may decide the kind of load.
     /// `more` are further flags of a run with one load, and whether they are given.
     pub(super) fn check(&self, plan: &Plan, more: &[(&'static str, bool)]) -> Result<(), Misuse> {
         let has_one = plan.loads.is_empty();
@@ -251,7 +257,7 @@ impl LoadArguments {
         wrong.next().map_or(Ok(()), refused)
     }
 
-    /// The seed, or its default.
+    /// Returns the seed, or its default.
     pub(super) fn seed(&self) -> u64 {
         self.seed.unwrap_or(DEFAULT_SEED)
     }

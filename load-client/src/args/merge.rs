@@ -1,4 +1,4 @@
-//! The command line of `merge`, and what it has in common with `report`.
+//! The flags of `merge`, and those that it shares with `report`.
 
 use std::path::PathBuf;
 
@@ -11,27 +11,28 @@ use crate::report::StatsFiles;
 
 #[derive(Debug, Args)]
 pub(crate) struct MergeArguments {
-    /// What each client has written to --hdr, one file for each part of the run
+    /// The file that each client wrote with --hdr, one for each part of the run
     #[arg(required = true, value_name = "FILE")]
     pub(crate) parts: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) outputs: MergedOutputs,
 }
 
-/// What is made of the parts of a run.
+/// Flags for the outputs of a merged run.
 #[derive(Debug, Args)]
 pub(crate) struct MergedOutputs {
-    /// Write statistics to PREFIX_stats.csv, _stats_history.csv, _failures.csv and _exceptions.csv, with
-    /// Locust's columns
+    /// Write Locust's CSV files; their names begin with PREFIX
+    ///
+    /// They are PREFIX_stats.csv, PREFIX_stats_history.csv, PREFIX_failures.csv and PREFIX_exceptions.csv.
     #[arg(long, env = "LOAD_CLIENT_MERGE_CSV", value_name = "PREFIX")]
     pub(crate) csv: Option<PathBuf>,
-    /// Write a report as one page that opens offline
+    /// Write a report as one HTML page that opens offline
     #[arg(long, env = "LOAD_CLIENT_MERGE_HTML", value_name = "FILE")]
     pub(crate) html: Option<PathBuf>,
-    /// Write the summary and the settings in effect to this file
+    /// Write the summary and the effective settings to this JSON file
     #[arg(long, env = "LOAD_CLIENT_MERGE_JSON", value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
-    /// What must hold, or the run fails, such as 'p95<20ms'; repeatable
+    /// Threshold that must hold, or the run fails, such as 'p95<20ms'; repeatable
     #[arg(
         long,
         env = "LOAD_CLIENT_MERGE_FAIL_ON",
@@ -44,7 +45,7 @@ pub(crate) struct MergedOutputs {
 }
 
 impl MergedOutputs {
-    /// Tables alone.
+    /// Returns outputs that are only tables.
     pub(crate) fn none() -> Self {
         Self {
             csv: None,
@@ -55,12 +56,12 @@ impl MergedOutputs {
         }
     }
 
-    /// Checks what the flags say of a run with these kinds of request.
+    /// Checks that the thresholds fit a run with these kinds of request.
     pub(crate) fn validated(&self, kinds: &[String]) -> Result<(), Misuse> {
         unknown_kinds(&[("--fail-on", &self.fail_on)], kinds)
     }
 
-    /// Every output with its flag.
+    /// Returns every output with its flag.
     pub(crate) fn all(&self) -> Result<Vec<(&'static str, PathBuf)>, Misuse> {
         refuse_stream(self.csv.as_deref())?;
         let statistics = self.csv.as_deref().map(StatsFiles::paths);

@@ -1,4 +1,4 @@
-//! The command line: what was typed, and the validated plan that it stands for.
+//! The command line, and the validated plan that it describes.
 
 mod compare;
 mod handed_on;
@@ -19,6 +19,7 @@ use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use flags_and_variables::{Origins, Quietly, SettingsFile};
 use kafka_cluster_url::{ClusterUrl, is_secret};
+use program_shell::manual::Shell;
 
 use self::output::WebArguments;
 use self::service::ServiceArguments;
@@ -31,6 +32,7 @@ use crate::transport::kafka::{KafkaSettings, LogSettings, ServiceSettings};
 
 pub(crate) use compare::CompareArguments;
 pub(crate) use handed_on::{planned, unpacked};
+pub(crate) use help::{command, completed};
 pub(crate) use load::{Amount, LoadArguments};
 pub(crate) use merge::{MergeArguments, MergedOutputs};
 pub(crate) use output::{Files, OutputArguments};
@@ -38,7 +40,7 @@ pub(crate) use several::{LookArguments, ReportArguments, SeveralArguments, Worke
 
 /// Measures round-trip times of request-reply services over Kafka, and compares sets of runs.
 ///
-/// Without a command, `run` is meant.
+/// The command `run` may be left out.
 #[derive(Debug, Parser)]
 #[command(version, after_help = help::EXIT_CODES)]
 pub(crate) struct Cli {
@@ -48,81 +50,97 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Sends requests, by users or by a schedule, and measures the time to each reply
+    /// Sends requests and measures the time to each reply
     #[command(allow_negative_numbers = true)]
     Run(Box<RunArguments>),
-    /// Compares two sets of runs: faster or slower, by how much, how sure
+    /// Compares two sets of runs: which is faster, and by how much
     Compare(Box<CompareArguments>),
-    /// Makes one run of the parts that several clients have sent (--segment)
+    /// Merges the parts of one run that several clients sent (--segment)
     Merge(Box<MergeArguments>),
-    /// Sends a part of the load of `run --workers`
+    /// Sends one part of the load of `run --workers`
     Worker(Box<WorkerArguments>),
     /// Shows a run of several workers while it goes on
     Watch(Box<LookArguments>),
-    /// Makes the report of a run of several workers from the log, whenever
+    /// Reports a run of several workers from Kafka's log
     Report(Box<ReportArguments>),
+    /// Prints the script that completes commands and flags in a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Writes the man pages into a folder
+    #[command(hide = true)]
+    Man {
+        /// The folder
+        folder: PathBuf,
+    },
 }
 
-/// Flags of which the command line's value replaces the variable's: joined, these would pair runs wrongly, or
-/// choose what nobody asked for.
+/// Repeatable flags whose value on the command line replaces the variable's. Joined, the two would pair the wrong runs
+/// or choose the wrong requests.
 const LISTS: [&str; 3] = ["changed", "tags", "exclude_tags"];
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
-    /// Brokers: kafka://HOST[:PORT], or several of them, comma separated
+    /// Kafka brokers: kafka://HOST[:PORT], or several, comma separated
     ///
-    /// kafka+ssl://... over TLS, and kafka+sasl://USER:PASSWORD@HOST[:PORT] with a password, which belongs into the
-    /// variable.
+    /// kafka+ssl://... connects over TLS. kafka+sasl://USER:PASSWORD@HOST[:PORT] logs in with a password: put that URL
+    /// into the variable LOAD_CLIENT_HOST. PORT is 9092 by default.
     #[arg(long, value_parser = Quietly(values::cluster_url), value_name = "URL")]
     pub(crate) host: ClusterUrl,
-    /// Number of users that send at the same time [default: 1]
+    /// Number of concurrent users [default: 1]
     #[arg(short, long, value_parser = values::users)]
     users: Option<u32>,
-    /// Users started per second, may be a fraction [default: 1]
+    /// Users started per second; may be a fraction [default: 1]
     #[arg(short = 'r', long, value_parser = values::spawn_rate)]
     spawn_rate: Option<f64>,
-    /// Stop sending after this time, ramp and warm-up included [default: on Ctrl-C]
+    /// Stop sending after this time, such as 30s, 5m or 1h30m [default: on Ctrl-C]
+    ///
+    /// The time includes the ramp and the warm-up.
     #[arg(short = 't', long, value_parser = values::duration, value_name = "TIME")]
     pub(crate) run_time: Option<Duration>,
-    /// Run without the live page, which is the default
+    /// Run without the live page (the default)
     #[arg(long)]
     headless: bool,
-    /// Write every request to this CSV
+    /// Write every request to this CSV file
     ///
-    /// The time column is empty for failed requests.
+    /// The column response_time is empty for a failed request.
     #[arg(long, value_name = "FILE")]
     pub(crate) requests_record_file: Option<PathBuf>,
-    /// Write the summary and the settings in effect to this file
+    /// Write the summary and the effective settings to this JSON file
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
-    /// Topic that the requests go to
+    /// Topic of the requests
     #[arg(long, default_value = "createOrder", value_parser = values::topic)]
     topic: String,
-    /// Topic that the replies come from
+    /// Topic of the replies
     #[arg(long, default_value = "createOrder.reply", value_parser = values::topic, value_name = "TOPIC")]
     reply_topic: String,
-    /// Body of each request: JSON, or a file with any content
+    /// Body of each request: JSON text, or a file with any content
     #[arg(long, default_value = r#"{"items":[{"sku":"id-1234","count":1}]}"#, value_parser = values::body, value_name = "FILE|JSON")]
     body: Body,
     /// Add a header to each request; repeatable
     #[arg(long, value_parser = Quietly(values::pair), value_delimiter = '\n', value_name = "KEY=VALUE")]
     header: Vec<(String, String)>,
-    /// How long a reply is waited for
+    /// How long to wait for a reply
     #[arg(long, default_value = "30s", value_parser = values::duration, value_name = "TIME")]
     timeout: Duration,
-    /// Measure publishing only, up to the broker's acknowledgement; no reply is asked for
+    /// Measure publishing only: the time to the broker's acknowledgement, without replies
     #[arg(long)]
     publish_only: bool,
-    /// Leave this first part of the run out of the figures
+    /// Leave this first part of the run out of the results
     ///
-    /// The CSV keeps and flags its requests.
+    /// The CSV of --requests-record-file keeps its requests and marks them.
     #[arg(long, default_value = "0s", value_parser = values::duration_or_zero, value_name = "TIME")]
     warm_up: Duration,
-    /// librdkafka property, applied last to both clients; repeatable
+    /// Set a librdkafka property of producer and consumer; repeatable
+    ///
+    /// It overrides what load-client sets.
     #[arg(short = 'X', value_parser = Quietly(values::pair), value_delimiter = '\n', value_name = "KEY=VALUE")]
     pub(crate) properties: Vec<(String, String)>,
-    /// Take flags from this TOML file, each by its long name, such as users = 10; the command line and the
-    /// variables win
+    /// Read flags from this TOML file
+    ///
+    /// Each key is the long name of a flag, as in users=10. The command line and the variables win.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(flatten)]
@@ -135,28 +153,29 @@ pub(crate) struct RunArguments {
     pub(crate) web: WebArguments,
     #[command(flatten)]
     pub(crate) several: SeveralArguments,
-    /// What of it several workers are told.
+    /// The flags that the coordinator hands on to its workers.
     #[arg(skip)]
     pub(crate) handed_on: Vec<PlanFlag>,
 }
 
-/// Values that contradict each other, or a file that cannot be used; names the flag to change.
+/// Values that contradict each other, or a file that cannot be used. The text names the flag to change.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct Misuse(pub(crate) String);
 
 impl Misuse {
-    /// Of what a flag gives.
+    /// Returns a function that puts the flag in front of an error.
     fn of<E: Display>(flag: &str) -> impl Fn(E) -> Self {
         move |error| Self(format!("{flag}: {error}"))
     }
 }
 
 impl RunArguments {
-    /// The load, the settings and the requests of a run, unless there is a [`Misuse`] or a file that cannot be used.
+    /// Returns the load, the settings and the requests of a run. Fails with a [`Misuse`], or when a file cannot be
+    /// used.
     pub(crate) fn prepared(&self, run_id: String) -> anyhow::Result<(Plan, KafkaSettings, Mix)> {
         let mut plan = self.planned(&self.amount())?;
-        // Only a scenario has tables of loads, so that without one this needs no file of requests.
+        // Only a scenario has tables of loads, so without one this check needs no file of requests.
         if self.service.scenario.is_none() {
             self.load.check(&plan, &[])?;
             plan = plan.validated()?;
@@ -174,8 +193,8 @@ impl RunArguments {
         Ok(prepared)
     }
 
-    /// The same for another amount. Several loads have amounts of their own; those without stages go on for its
-    /// run time.
+    /// Does the same for another amount. Several loads have their own amounts; a load without stages goes on for the
+    /// run time of `amount`.
     pub(crate) fn prepared_for(
         &self,
         run_id: String,
@@ -217,21 +236,21 @@ impl RunArguments {
         };
         if self.several.coordinates() && plan.search.is_some() {
             let reason =
-                "--preset capacity with --workers: one client searches, by what it measures itself";
+                "--preset capacity with --workers: a search uses the measurements of one client";
             return Err(Misuse(reason.to_owned()).into());
         }
         let mix = mix.for_model(&plan.model);
         Ok((plan, settings, mix))
     }
 
-    /// Where the log is that coordinator and workers share.
+    /// Returns where the log is that coordinator and workers share.
     pub(crate) fn log_settings(&self) -> Result<LogSettings, Misuse> {
         self.several
             .log
             .settings(Some(&self.host), &self.properties)
     }
 
-    /// The load of this one, led as the other one asks.
+    /// Returns this command line's load, with the outputs and thresholds of `leader`.
     pub(crate) fn led_by(mut self, leader: Self) -> Self {
         self.load.until = leader.load.until;
         self.load.metrics_url = leader.load.metrics_url;
@@ -246,7 +265,7 @@ impl RunArguments {
         }
     }
 
-    /// How much the command line asks for.
+    /// Returns the amount of load that the command line asks for.
     pub(crate) fn amount(&self) -> Amount {
         Amount {
             users: self.users.unwrap_or(1),
@@ -256,7 +275,7 @@ impl RunArguments {
         }
     }
 
-    /// Where the files go.
+    /// Returns where the files go.
     pub(crate) fn files(&self, plan: &Plan) -> Files {
         Files {
             csv: self.output.csv.clone(),
@@ -268,7 +287,7 @@ impl RunArguments {
         }
     }
 
-    /// Checks that none of the files is written over another one of this command line, or over one of the scenario's.
+    /// Checks that no file is written over another file of this command line, or over a file of the scenario.
     pub(crate) fn refuse_collisions(
         &self,
         files: &Files,
@@ -285,11 +304,11 @@ impl RunArguments {
     }
 }
 
-/// Reads the command line, and the variables and the file of settings, which stand for flags.
+/// Reads the command line, and the variables and the file of settings that stand for flags.
 ///
 /// # Errors
 ///
-/// clap's own error; also for a password on the command line, which every user of the machine can read.
+/// Fails with clap's own error, also for a password on the command line, which every user of the machine can read.
 pub(crate) fn read(
     arguments: impl Iterator<Item = OsString>,
 ) -> Result<(Cli, Origins), clap::Error> {
@@ -314,7 +333,7 @@ pub(crate) fn read(
     Ok((cli, given.origins))
 }
 
-/// Looks at what was typed, without what the variables give.
+/// Checks only what was typed: a variable may hold a password.
 fn refuse_passwords(typed: &ArgMatches) -> Result<(), String> {
     let lets_in = |(key, _): &(String, String)| is_secret(key);
     let url = |id| typed.try_get_one::<ClusterUrl>(id).ok().flatten();

@@ -1,4 +1,4 @@
-//! Flags of what a run shows, writes and is judged by.
+//! Flags for the output of a run, its thresholds and its live page.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -14,41 +14,48 @@ use crate::report::{StatsFiles, is_standard_output};
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Output and verdict")]
 pub(crate) struct OutputArguments {
-    /// Write statistics to PREFIX_stats.csv, _stats_history.csv, _failures.csv and _exceptions.csv, with
-    /// Locust's columns, every second
+    /// Write Locust's CSV files every second; their names begin with PREFIX
+    ///
+    /// They are PREFIX_stats.csv, PREFIX_stats_history.csv, PREFIX_failures.csv and PREFIX_exceptions.csv.
     #[arg(long, value_name = "PREFIX")]
     pub(crate) csv: Option<PathBuf>,
-    /// In the history, write a row for each request kind, with percentiles of the last ten seconds
+    /// Write a row per kind of request into the history of --csv
+    ///
+    /// The percentiles of the history are then those of the last ten seconds.
     #[arg(long)]
     pub(crate) csv_full_history: bool,
-    /// Write a report as one page that opens offline
+    /// Write a report as one HTML page that opens offline
     ///
-    /// {u}, {r} and {t} in its name become users, spawn rate and run time in seconds; - is standard output.
+    /// {u}, {r} and {t} in its name become users, spawn rate and run time in seconds. - is standard output.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// Print the tables at the end only
+    /// Print the tables only at the end
     #[arg(long)]
     pub(crate) only_summary: bool,
-    /// What must hold, or the run fails, such as 'p95<20ms'; repeatable
+    /// Threshold that must hold, or the run fails, such as 'p95<20ms'; repeatable
     ///
-    /// Or 'createOrder:failures<1%'; see below.
+    /// 'createOrder:failures<1%' is one for a single kind of request. See below.
     #[arg(long, value_delimiter = '\n', value_name = "THRESHOLD")]
     pub(crate) fail_on: Vec<Threshold>,
-    /// Write what became of the thresholds as JUnit's XML, one test case for each of --fail-on
+    /// Write the results of the thresholds as JUnit XML, one test case per --fail-on
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,
-    /// Write the times of each request kind, second by second, as a log of HdrHistogram (V2), in nanoseconds: for its tools, and
-    /// for `load-client merge`
+    /// Write the times of each kind of request, per second, as an HdrHistogram log (V2)
+    ///
+    /// The times are nanoseconds. HdrHistogram's tools and `load-client merge` read the file.
     #[arg(long, value_name = "FILE")]
     pub(crate) hdr: Option<PathBuf>,
-    /// Serve live metrics at /metrics of this address, for Prometheus to scrape; 127.0.0.1:9464 if none is given,
-    /// port 0 takes a free one. With --web the last figures of a run stay until the next one begins
+    /// Serve live metrics for Prometheus at /metrics [without ADDRESS: 127.0.0.1:9464]
+    ///
+    /// Port 0 takes a free port. With --web, the last figures of a run stay until the next run begins.
     #[arg(long, num_args = 0..=1, default_missing_value = "127.0.0.1:9464", value_parser = address, value_name = "ADDRESS")]
     pub(crate) prometheus: Option<SocketAddr>,
-    /// End the run when a threshold is broken; rates, and counts to be reached, are judged at the end only
+    /// End the run as soon as a threshold is broken
+    ///
+    /// Rates, and counts that must be reached, are judged only at the end.
     #[arg(long)]
     pub(crate) abort_on_fail: bool,
-    /// Do not end the run for a threshold before this time from its start
+    /// With --abort-on-fail: do not end the run before this time has passed
     #[arg(long, default_value = "0s", value_parser = values::duration_or_zero, value_name = "TIME")]
     pub(crate) abort_delay: Duration,
     #[command(flatten)]
@@ -58,16 +65,16 @@ pub(crate) struct OutputArguments {
 /// Exit codes that a user may choose; 0 lets the next cause decide.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct ExitCodes {
-    /// Exit code when a request failed and no threshold speaks of failures
+    /// Exit code when a request failed and no threshold is about failures
     #[arg(long, default_value = "3", value_name = "CODE")]
     pub(crate) exit_code_on_error: u8,
-    /// Exit code when a load client was the bottleneck, or one of several has not sent all of its part
+    /// Exit code when the load client was the bottleneck, or one of several clients did not send its whole part
     #[arg(long, default_value = "5", value_name = "CODE")]
     pub(crate) exit_code_on_invalid: u8,
 }
 
 impl ExitCodes {
-    /// Those of whoever only looks.
+    /// Codes for a command that only looks at a run.
     pub(crate) fn none() -> Self {
         Self {
             exit_code_on_error: 0,
@@ -76,9 +83,9 @@ impl ExitCodes {
     }
 }
 
-/// Refuses standard output as the beginning of names.
+/// Refuses standard output as the prefix of file names.
 pub(crate) fn refuse_stream(csv: Option<&Path>) -> Result<(), Misuse> {
-    let wrong = "--csv takes the beginning of four files' names, and - is none; name one";
+    let wrong = "--csv takes a prefix for four file names, and - is standard output; name a prefix";
     match csv.is_some_and(is_standard_output) {
         true => Err(Misuse(wrong.to_owned())),
         false => Ok(()),
@@ -88,18 +95,18 @@ pub(crate) fn refuse_stream(csv: Option<&Path>) -> Result<(), Misuse> {
 /// Where the files of a run go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Files {
-    /// The beginning of four files' names.
+    /// The prefix of four file names.
     pub(crate) csv: Option<PathBuf>,
     pub(crate) requests: Option<PathBuf>,
     pub(crate) json: Option<PathBuf>,
-    /// With its name filled in.
+    /// The path with its placeholders filled in.
     pub(crate) html: Option<PathBuf>,
     pub(crate) junit: Option<PathBuf>,
     pub(crate) hdr: Option<PathBuf>,
 }
 
 impl Files {
-    /// Every file with its flag.
+    /// Returns every file with its flag.
     pub(crate) fn all(&self) -> Vec<(&'static str, PathBuf)> {
         let statistics = self.csv.as_deref().map(StatsFiles::paths);
         let statistics = statistics.into_iter().flatten();
@@ -117,17 +124,17 @@ impl Files {
 }
 
 impl OutputArguments {
-    /// Checks what depends on more than one flag. `kinds` are the names of the request kinds, `until` is what ends a
-    /// run after a stage.
+    /// Checks rules that involve more than one flag. `kinds` are the names of the request kinds, `until` are the
+    /// thresholds that end a run after a stage.
     pub(crate) fn validated(&self, kinds: &[String], until: &[Threshold]) -> Result<(), Misuse> {
         unknown_kinds(&[("--fail-on", &self.fail_on), ("--until", until)], kinds)?;
         refuse_stream(self.csv.as_deref())?;
         let wrong = if self.csv_full_history && self.csv.is_none() {
             "--csv-full-history needs --csv; add --csv PREFIX"
         } else if self.abort_on_fail && self.fail_on.is_empty() {
-            "--abort-on-fail needs --fail-on; add what must hold, such as --fail-on 'p95<20ms'"
+            "--abort-on-fail needs --fail-on; add a threshold, such as --fail-on 'p95<20ms'"
         } else if self.junit.is_some() && self.fail_on.is_empty() {
-            "--junit needs --fail-on; add what must hold, such as --fail-on 'p95<20ms'"
+            "--junit needs --fail-on; add a threshold, such as --fail-on 'p95<20ms'"
         } else if !self.abort_delay.is_zero() && !self.abort_on_fail {
             "--abort-delay needs --abort-on-fail; add it"
         } else {
@@ -136,7 +143,8 @@ impl OutputArguments {
         Err(Misuse(wrong.to_owned()))
     }
 
-    /// The report's file with its name filled in. What is unknown stays as it is, as in Locust.
+    /// Returns the report's path with the placeholders of its name filled in. As in Locust, an unknown placeholder
+    /// stays.
     pub(crate) fn html(
         &self,
         users: u32,
@@ -156,14 +164,14 @@ impl OutputArguments {
     }
 }
 
-/// Refuses thresholds, each list with its flag, of kinds that a run has not.
+/// Refuses thresholds on kinds of request that the run does not have. Each list comes with its flag.
 pub(crate) fn unknown_kinds(
     flags: &[(&str, &[Threshold])],
     kinds: &[String],
 ) -> Result<(), Misuse> {
     for (flag, thresholds) in flags {
         if let Some(kind) = threshold::unknown_kind(thresholds, kinds) {
-            let reason = "the run has no kind of request with this name; it has";
+            let reason = "the run has no kind of request with this name; its kinds are";
             let known = kinds.join(", ");
             return Err(Misuse(format!("{flag} {kind}:...: {reason} {known}")));
         }
@@ -174,15 +182,17 @@ pub(crate) fn unknown_kinds(
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Live page")]
 pub(crate) struct WebArguments {
-    /// Serve the live page, at 127.0.0.1:8089 if no address is given, and wait for its orders
+    /// Serve the live page, which starts and stops runs [without ADDRESS: 127.0.0.1:8089]
     ///
-    /// Port 0 takes a free one.
+    /// Port 0 takes a free port.
     #[arg(long, num_args = 0..=1, default_missing_value = "127.0.0.1:8089", value_parser = address, value_name = "ADDRESS", conflicts_with = "headless")]
     pub(crate) web: Option<SocketAddr>,
-    /// Let --web listen beyond this machine; the page has no login, whoever reaches it can send load
+    /// Let --web listen beyond this machine
+    ///
+    /// The page has no login. Anyone who reaches it can send load.
     #[arg(long, requires = "web")]
     pub(crate) web_allow_remote: bool,
-    /// Another name that browsers may call the page by; repeatable
+    /// Another host name by which browsers may open the page; repeatable
     #[arg(
         long,
         value_delimiter = '\n',
@@ -193,13 +203,14 @@ pub(crate) struct WebArguments {
     /// With --web: start a run at once
     #[arg(long, requires = "web")]
     pub(crate) autostart: bool,
-    /// With --autostart: end this many seconds after the run has ended [default: on Ctrl-C]
+    /// With --autostart: end this many seconds after the run [default: on Ctrl-C]
     #[arg(long, value_parser = values::duration_or_zero, value_name = "SECONDS", requires = "autostart")]
     pub(crate) autoquit: Option<Duration>,
 }
 
 impl WebArguments {
-    /// The address to listen at; `None` without the page. Others reach it only if that was allowed.
+    /// Returns the address of the page, or `None` without it. Fails when other machines could reach the page and
+    /// `--web-allow-remote` is missing.
     pub(crate) fn address(&self) -> Result<Option<SocketAddr>, Misuse> {
         let is_open = self.web.is_some_and(|address| !address.ip().is_loopback());
         match self.web {
@@ -212,7 +223,7 @@ impl WebArguments {
     }
 }
 
-/// `ADDRESS:PORT`; `localhost` is 127.0.0.1.
+/// Parses `ADDRESS:PORT`; `localhost` is 127.0.0.1.
 fn address(text: &str) -> Result<SocketAddr, String> {
     let port = text.strip_prefix("localhost:");
     let address = port.map_or(text.to_owned(), |port| format!("127.0.0.1:{port}"));

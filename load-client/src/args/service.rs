@@ -1,5 +1,5 @@
-//! The part of the command line that says what is sent and how the service is talked to, and what
-//! it stands for: a scenario, and additions to the transport's settings.
+//! The flags for the requests and for the conventions of the service. They become a scenario, and additions to the
+//! transport's settings.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -21,93 +21,108 @@ const SERVICE: &str = "Conventions of the service";
 
 #[derive(Debug, Args)]
 pub(crate) struct ServiceArguments {
-    /// Kinds of request and their weights, from a TOML file of [[request]] tables
+    /// Read kinds of request and their weights from this TOML file
     ///
-    /// Their keys: name, weight, tags, topic, reply_topic, body | body_file | body_lines, template, feeder, feeder_order,
-    /// format, key, headers, expect_status, expect_body.
+    /// Each [[request]] table may have the keys name, weight, tags, topic, reply_topic, body | body_file | body_lines,
+    /// template, feeder, feeder_order, format, key, headers, expect_status, expect_body.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["body", "body_lines", "key", "template"], help_heading = WORKLOAD)]
     pub(super) scenario: Option<PathBuf>,
-    /// Send only those kinds of the scenario that have one of these tags (comma separated)
+    /// Send only the kinds of the scenario that have one of these tags, comma separated
     #[arg(short = 'T', long, value_parser = parse_tag, value_delimiter = ',', value_name = "TAGS", requires = "scenario", help_heading = WORKLOAD)]
     tags: Vec<String>,
-    /// Leave out those kinds of the scenario that have one of these tags (comma separated)
+    /// Leave out the kinds of the scenario that have one of these tags, comma separated
     #[arg(short = 'E', long, value_parser = parse_tag, value_delimiter = ',', value_name = "TAGS", requires = "scenario", help_heading = WORKLOAD)]
     exclude_tags: Vec<String>,
-    /// What results call the requests, which need one name to be compared [default: the topic]
+    /// Name of the requests in the results; `compare` needs equal names [default: the topic]
     #[arg(long, value_parser = parse_name, value_name = "NAME", conflicts_with = "scenario", help_heading = WORKLOAD)]
     name: Option<String>,
-    /// Bodies from a file, one per line, in order and around again; or whole records of `kcat -C -J`
+    /// Read bodies from this file, one per line, or kcat's JSON records
+    ///
+    /// They are sent in order. After the last line, the first one follows again. `kcat -C -J` writes such records,
+    /// which also have a key and headers.
     #[arg(long, value_name = "FILE", conflicts_with = "body", help_heading = WORKLOAD)]
     pub(super) body_lines: Option<PathBuf>,
-    /// What --body-lines holds, lines or kcat-json [default: as its first line looks]
+    /// Format of --body-lines: lines or kcat-json [default: guessed from its first line]
     #[arg(long, value_parser = by_name::<Format>, value_name = "FORMAT", requires = "body_lines", help_heading = WORKLOAD)]
     body_lines_format: Option<Format>,
-    /// Key of each request; {uuid}, {request_id}, {counter}, {random:1:100}, {user}, {now}, {timestamp_ms} and
-    /// {csv.COLUMN} are filled in, and {{uuid}} is the text itself
+    /// Key of each request; placeholders such as {uuid} are filled in [default: no key]
+    ///
+    /// Placeholders are {uuid}, {request_id}, {counter}, {random:1:100}, {user}, {now}, {timestamp_ms} and
+    /// {csv.COLUMN}. {{uuid}} stands for the text {uuid} itself.
     #[arg(long, value_name = "TEMPLATE", help_heading = WORKLOAD)]
     key: Option<String>,
-    /// Fill the placeholders in --body and --header in as well; without it they are sent as they stand
+    /// Fill in the placeholders in --body and --header too [default: only in --key]
     #[arg(long, help_heading = WORKLOAD)]
     template: bool,
-    /// CSV whose columns fill in {csv.COLUMN} in --key, and with --template in --body and --header: a row for
-    /// each request
+    /// Fill in {csv.COLUMN} from this CSV file; each request takes one row
+    ///
+    /// It works in --key, and with --template in --body and --header.
     #[arg(long, value_name = "FILE", conflicts_with = "scenario", help_heading = WORKLOAD)]
     pub(super) feeder: Option<PathBuf>,
-    /// In which order its rows are taken: sequential (around again), random (by --seed), or once, which ends the
-    /// run after the last [default: sequential]
+    /// Order of the rows of --feeder: sequential, random or once [default: sequential]
+    ///
+    /// sequential begins again after the last row, random draws by --seed, once ends the run after the last row.
     #[arg(long, value_parser = by_name::<FeederOrder>, value_name = "ORDER", requires = "feeder", help_heading = WORKLOAD)]
     feeder_order: Option<FeederOrder>,
-    /// Statuses that are good: 200, 2xx, 200-204 or several, comma separated [default: 2xx]
+    /// Statuses of good replies: 200, 2xx, 200-204 or several, comma separated [default: 2xx]
     #[arg(long, value_name = "STATUS", help_heading = SERVICE)]
     expect_status: Option<StatusSet>,
-    /// What bodies of good replies must say: text:TEXT (contains it), regex:PATTERN, json:/POINTER=VALUE or
-    /// json:/POINTER (there is one); repeatable, all must hold
+    /// Check that must hold for the bodies of good replies; repeatable
+    ///
+    /// text:TEXT (the body contains the text), regex:PATTERN (it matches), json:/POINTER=VALUE (it has this value
+    /// there) or json:/POINTER (it has any value there).
     #[arg(long, value_delimiter = '\n', value_name = "CHECK", conflicts_with = "publish_only", help_heading = SERVICE)]
     expect_body: Vec<BodyCheck>,
     /// Conventions of a framework: reference, spring, smallrye, nest, faststream or zilla
     ///
-    /// The options below change single ones.
+    /// The flags below change single conventions of it.
     #[arg(long, value_parser = Wire::of_profile, default_value = "reference", help_heading = SERVICE)]
     profile: Wire,
-    /// Request header that names the reply topic
+    /// Request header with the name of the reply topic [default: by --profile]
     #[arg(long, value_parser = header_name, value_name = "NAME", help_heading = SERVICE)]
     reply_to_header: Option<String>,
-    /// Where requests carry their id: header:NAME, key, payload:/JSON/POINTER, or echo:NAME, which asks
-    /// by x-reply-set-header for a header on the reply
+    /// Where requests carry their correlation id [default: by --profile]
+    ///
+    /// header:NAME, key, payload:/JSON/POINTER or echo:NAME. echo asks the service, by the header x-reply-set-header,
+    /// to set the header NAME on the reply.
     #[arg(long, value_name = "PLACE", help_heading = SERVICE)]
     correlation: Option<IdPlace>,
-    /// Where replies carry it: header:NAME, key or payload:/JSON/POINTER [default: the same place]
+    /// Where replies carry it: header:NAME, key or payload:/JSON/POINTER [default: same place]
     #[arg(long, value_parser = IdPlace::of_reply, value_name = "PLACE", help_heading = SERVICE)]
     reply_correlation: Option<IdPlace>,
-    /// How the id is written: uuid, uuid-bytes (16 bytes) or hex
+    /// Format of the correlation id: uuid, uuid-bytes (16 bytes) or hex [default: by --profile]
     #[arg(long, value_parser = by_name::<IdFormat>, value_name = "FORMAT", help_heading = SERVICE)]
     correlation_format: Option<IdFormat>,
-    /// Reply header with the status; none: any reply is good that has no error header
+    /// Reply header with the status, or none [default: by --profile]
+    ///
+    /// With none, a reply is good if it has no error header.
     #[arg(long, value_parser = header_name, value_name = "NAME|none", help_heading = SERVICE)]
     status_header: Option<String>,
-    /// Reply header that tells a failure by being there; repeatable
+    /// Reply header whose presence means a failure; repeatable
     #[arg(long, value_parser = header_name, value_delimiter = '\n', value_name = "NAME", help_heading = SERVICE)]
     error_header: Vec<String>,
-    /// Ask for replies on this partition, and read no other
+    /// Ask for replies on this partition, and read no other [default: read all]
     #[arg(long, value_parser = clap::value_parser!(i32).range(0..), value_name = "NUMBER", help_heading = SERVICE)]
     reply_partition: Option<i32>,
-    /// Request header that names the partition of the reply: bytes:NAME (4 bytes) or text:NAME
+    /// Request header with the partition of the reply: bytes:NAME (4 bytes) or text:NAME
     #[arg(long, value_name = "ENCODING:NAME", help_heading = SERVICE)]
     reply_partition_header: Option<PartitionHeader>,
-    /// Create a reply topic for this run, <topic>.reply.load-client-<run id>, and delete it at the end
+    /// Create a reply topic for this run, and delete it at the end
+    ///
+    /// Its name is <topic>.reply.load-client-<run id>. Without PARTITIONS it has one partition.
     #[arg(long, num_args = 0..=1, default_missing_value = "1", value_parser = clap::value_parser!(i32).range(1..=10_000), value_name = "PARTITIONS", conflicts_with_all = ["reply_topic", "publish_only"], help_heading = SERVICE)]
     own_reply_topic: Option<i32>,
 }
 
 fn header_name(text: &str) -> Result<String, String> {
     if text.trim().is_empty() || text.contains('\0') {
-        return Err("takes the name of a header".to_owned());
+        return Err("takes a header name".to_owned());
     }
     Ok(text.to_owned())
 }
 
 impl ServiceArguments {
-    /// The scenario and its loads if it has any; sets what follows from it and from the conventions.
+    /// Returns the scenario, and its loads if it has any. Adds the topics and conventions to the settings.
     pub(crate) fn apply(
         &self,
         settings: &mut KafkaSettings,
@@ -136,14 +151,14 @@ impl ServiceArguments {
         Ok((mix, loads))
     }
 
-    /// Finds out before the run what would fail every request of a kind.
+    /// Refuses, before the run, a setting that would fail every request of a kind.
     fn check(&self, wire: &Wire, kind: &Kind, sample: &Request) -> Result<(), Misuse> {
         let refused = |flag: &str, reason: String| match &self.scenario {
             Some(_) => Misuse(format!("--scenario: request {}: {reason}", kind.name)),
             None => Misuse(format!("{flag}: {reason}")),
         };
         if kind.key.is_some() && wire.correlation == IdPlace::Key {
-            let reason = "the id is the key, by --correlation; leave one of the two out";
+            let reason = "--correlation puts the id into the key; leave one of the two out";
             return Err(refused("--key", reason.to_owned()));
         }
         refuse_own_headers(wire, &kind.headers).map_err(|reason| refused("--header", reason))?;
@@ -159,7 +174,7 @@ impl ServiceArguments {
             Some(name) => Some(name.to_owned()),
         };
         if self.expect_status.is_some() && status_header.is_none() {
-            let reason = "replies carry no status; name its header by --status-header";
+            let reason = "replies have no status here; name its header with --status-header";
             return Err(Misuse(format!("--expect-status: {reason}")));
         }
         let reply_to_header = self.reply_to_header.clone();
@@ -191,7 +206,7 @@ impl ServiceArguments {
             let mix = Mix::try_new(vec![kind], seed, share).map_err(Misuse)?;
             return Ok((mix, Vec::new()));
         };
-        // It is not sent, so that no report shall tell its size.
+        // The scenario has its own bodies, so reports must not show the size of this one.
         settings.body = Bytes::new();
         let read = read_scenario(path).map_err(Misuse::of("--scenario"))?;
         let (kinds, mut loads) = (self.chosen(read.kinds)?, read.loads);
@@ -205,7 +220,7 @@ impl ServiceArguments {
         Ok((mix, loads))
     }
 
-    /// The kinds that the tags leave.
+    /// Returns the kinds that the tags leave.
     fn chosen(&self, mut kinds: Vec<Kind>) -> Result<Vec<Kind>, Misuse> {
         let known: BTreeSet<String> = kinds.iter().flat_map(|kind| kind.tags.clone()).collect();
         for (flag, tags) in [
@@ -225,7 +240,7 @@ impl ServiceArguments {
         kinds.retain(|kind| self.tags.is_empty() || has(kind, &self.tags));
         kinds.retain(|kind| !has(kind, &self.exclude_tags));
         if kinds.is_empty() {
-            let reason = "leave no request of the scenario: change one of them";
+            let reason = "leave no request of the scenario; change one of them";
             return Err(Misuse(format!("--tags and --exclude-tags {reason}")));
         }
         Ok(kinds)

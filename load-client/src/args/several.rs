@@ -1,4 +1,4 @@
-//! The part of the command line that is about several clients: where the log is that they share, and what holds for its runs.
+//! The flags for runs of several clients: where their common log is, and the terms of a run.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,25 +16,29 @@ use crate::transport::kafka::LogSettings;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Several clients")]
 pub(crate) struct SeveralArguments {
-    /// Send nothing, and let so many `load-client worker` send a part each
+    /// Let this many `load-client worker` send the load, and send nothing here
     #[arg(long, group = "coordinates", value_parser = clap::value_parser!(u32).range(1..=1000), value_name = "N", conflicts_with_all = ["segment", "hdr", "requests_record_file"])]
     pub(crate) workers: Option<u32>,
-    /// Take over a run whose coordinator is gone: the load is the one that the log has, outputs and thresholds are this command's
+    /// Take over a run whose coordinator is gone
+    ///
+    /// The load is the one in the log. Outputs and thresholds are those of this command.
     #[arg(long, group = "coordinates", value_parser = name, value_name = "RUN", conflicts_with_all = ["run", "segment", "hdr", "requests_record_file"])]
     pub(crate) resume: Option<String>,
-    /// With --workers: what the run is called [default: a UUID]
+    /// With --workers: name of the run [default: a UUID]
     #[arg(long, value_parser = name, value_name = "RUN", requires = "workers")]
     pub(crate) run: Option<String>,
-    /// With --workers: how far apart two workers may begin; a run that exceeds it ends before it sends
+    /// With --workers: longest time between the starts of two workers
+    ///
+    /// A run that exceeds it ends before it sends a request.
     #[arg(long, default_value = "100ms", value_parser = values::duration, value_name = "TIME")]
     pub(crate) max_skew: Duration,
-    /// With --workers: time from the order to start until the first request
+    /// With --workers: time from the start order to the first request
     #[arg(long, default_value = "2s", value_parser = delay, value_name = "TIME")]
     pub(crate) start_delay: Duration,
-    /// With --workers: what becomes of a run that has lost one
+    /// With --workers: what to do when a worker is lost
     #[arg(long, value_enum, default_value = "abort", value_name = "RULE")]
     pub(crate) on_worker_loss: OnWorkerLoss,
-    /// With --workers: how often each tells what it has measured, 1 to 60 whole seconds
+    /// With --workers: how often each worker reports, 1 to 60 whole seconds
     #[arg(long, default_value = "1s", value_parser = whole_seconds, value_name = "TIME")]
     pub(crate) live_interval: u64,
     #[command(flatten)]
@@ -42,12 +46,12 @@ pub(crate) struct SeveralArguments {
 }
 
 impl SeveralArguments {
-    /// Whether the load is sent by others.
+    /// Returns whether workers send the load.
     pub(crate) fn coordinates(&self) -> bool {
         self.workers.is_some() || self.resume.is_some()
     }
 
-    /// How much later than it is measured something is known: at once, or when workers have told it.
+    /// Returns how long it takes until a measurement arrives here. Without workers it is there at once.
     pub(crate) fn lateness(&self) -> Duration {
         match self.coordinates() {
             true => Duration::from_secs(self.live_interval) + ON_ITS_WAY,
@@ -55,19 +59,19 @@ impl SeveralArguments {
         }
     }
 
-    /// Checks what depends on more than one flag: whether workers begin together is to be known before they begin.
+    /// Checks that the start delay leaves enough time to find out whether the workers begin together.
     pub(crate) fn validated(&self) -> Result<(), Misuse> {
         let (skew, delay) = (self.max_skew, self.start_delay);
         if self.coordinates() && skew > delay / 2 {
             let [skew, delay] = [skew, delay].map(humantime::format_duration);
             return Err(Misuse(format!(
-                "--max-skew {skew} is more than half of --start-delay {delay}: take a longer delay"
+                "--max-skew {skew} is more than half of --start-delay {delay}; choose a longer delay"
             )));
         }
         Ok(())
     }
 
-    /// What is asked of the run.
+    /// Returns the terms of the run.
     pub(crate) fn terms(&self) -> Terms {
         Terms {
             workers: self.workers.unwrap_or(0),
@@ -81,43 +85,47 @@ impl SeveralArguments {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OnWorkerLoss {
-    /// It ends, and is INVALID
+    /// End the run; it is INVALID
     Abort,
-    /// It goes on, and tells what is missing
+    /// Go on without the worker, and report what is missing
     Continue,
 }
 
 /// Topics of the log that several clients share.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct LogArguments {
-    /// Cluster whose log coordinator and workers share [default of run: --host]
+    /// Kafka cluster of the log that coordinator and workers share [default of run: --host]
     #[arg(long, value_parser = Quietly(values::cluster_url), value_name = "URL")]
     pub(crate) control: Option<ClusterUrl>,
-    /// Topic of plans and orders, with one partition; created where that is allowed
+    /// Topic of plans and orders, with one partition
+    ///
+    /// It is created if it is missing and the client may create topics.
     #[arg(long, default_value = "load-client.control", value_parser = values::topic, value_name = "TOPIC")]
     pub(crate) control_topic: String,
-    /// Topic of what workers measure; created where that is allowed
+    /// Topic of the workers' measurements
+    ///
+    /// It is created if it is missing and the client may create topics.
     #[arg(long, default_value = "load-client.results", value_parser = values::topic, value_name = "TOPIC")]
     pub(crate) results_topic: String,
-    /// How long others are waited for: workers, their being ready, a coordinator, a log that does not answer
+    /// How long to wait for workers, for a coordinator, and for a log that does not answer
     #[arg(long, default_value = "60s", value_parser = values::duration, value_name = "TIME")]
     pub(crate) patience: Duration,
 }
 
 impl LogArguments {
-    /// Where the log is. `host` is the cluster under test, with further properties.
+    /// Returns where the log is. `host` is the cluster under test, with further properties.
     pub(crate) fn settings(
         &self,
         host: Option<&ClusterUrl>,
         properties: &[(String, String)],
     ) -> Result<LogSettings, Misuse> {
         let missing =
-            || Misuse("--control is needed: the cluster whose log has the run".to_owned());
+            || Misuse("--control is missing; name the cluster whose log has the run".to_owned());
         let url = self.control.as_ref().or(host).ok_or_else(missing)?;
         if self.control_topic == self.results_topic {
             let topic = &self.control_topic;
             let wrong =
-                format!("--control-topic and --results-topic are both {topic}: name two topics");
+                format!("--control-topic and --results-topic are both {topic}; name two topics");
             return Err(Misuse(wrong));
         }
         Ok(LogSettings {
@@ -130,7 +138,8 @@ impl LogArguments {
 }
 
 impl LogArguments {
-    /// Those of the URL come last. A password that is given by itself is one for the cluster under test.
+    /// Joins the properties; those of the URL come last. With `--control`, secrets among the others are left out: they
+    /// are for the cluster under test.
     fn properties(&self, url: &ClusterUrl, more: &[(String, String)]) -> Vec<(String, String)> {
         let is_elsewhere = self.control.is_some();
         let more = more
@@ -144,41 +153,44 @@ impl LogArguments {
 pub(crate) struct WorkerArguments {
     #[command(flatten)]
     pub(crate) log: LogArguments,
-    /// Cluster under test, where that is another one than --control, or is called otherwise by the coordinator
+    /// Cluster under test, if its address is not the one of --control
     ///
-    /// A worker sends to no cluster that its own command line does not name.
+    /// It must be the address that the coordinator uses. A worker sends only to clusters that its own command line
+    /// names.
     #[arg(long, value_parser = Quietly(values::cluster_url), value_name = "URL")]
     pub(crate) host: Option<ClusterUrl>,
-    /// Wait for this run alone
+    /// Take part in this run only [default: any run]
     #[arg(long, value_parser = name, value_name = "RUN")]
     pub(crate) run: Option<String>,
-    /// Take this part of the load, counted from 0, as an Indexed Job of Kubernetes counts (JOB_COMPLETION_INDEX)
+    /// Take this part of the load, counted from 0 [default: any part]
+    ///
+    /// In an Indexed Job, Kubernetes sets it by the variable JOB_COMPLETION_INDEX.
     #[arg(long, env = "JOB_COMPLETION_INDEX", value_name = "INDEX")]
     pub(crate) index: Option<u32>,
-    /// What reports call this worker [default: the machine's name and the process's number]
+    /// Name of this worker in reports [default: host name and process id]
     #[arg(long, env = "LOAD_CLIENT_WORKER_NAME", value_parser = name, value_name = "NAME")]
     pub(crate) name: Option<String>,
-    /// Write every request of this worker's part to this CSV
+    /// Write every request of this worker's part to this CSV file
     #[arg(
         long,
         env = "LOAD_CLIENT_WORKER_REQUESTS_RECORD_FILE",
         value_name = "FILE"
     )]
     pub(crate) requests_record_file: Option<PathBuf>,
-    /// librdkafka property of this worker's clients, such as ssl.ca.location; repeatable
+    /// Set a librdkafka property of this worker's clients, such as ssl.ca.location; repeatable
     #[arg(short = 'X', value_parser = Quietly(values::pair), value_delimiter = '\n', value_name = "KEY=VALUE")]
     pub(crate) properties: Vec<(String, String)>,
 }
 
-/// Which run of the log is looked at.
+/// The run to look at, and its log.
 #[derive(Debug, Args)]
 pub(crate) struct LookArguments {
-    /// What the run is called
+    /// Name of the run
     #[arg(value_parser = name, value_name = "RUN")]
     pub(crate) run: String,
     #[command(flatten)]
     pub(crate) log: LogArguments,
-    /// librdkafka property of the client, such as ssl.ca.location; repeatable
+    /// Set a librdkafka property of the client, such as ssl.ca.location; repeatable
     #[arg(short = 'X', value_parser = Quietly(values::pair), value_delimiter = '\n', value_name = "KEY=VALUE")]
     pub(crate) properties: Vec<(String, String)>,
 }
@@ -191,10 +203,10 @@ pub(crate) struct ReportArguments {
     pub(crate) outputs: MergedOutputs,
 }
 
-/// A worker tells a second when it is over, and the log takes its time.
+/// Time for a worker to finish a second, and for the log to deliver it.
 const ON_ITS_WAY: Duration = Duration::from_secs(2);
 
-/// From the order to start to the first request: time to see who has read it.
+/// Parses the start delay. It leaves time to see which workers have read the order.
 fn delay(text: &str) -> Result<Duration, String> {
     let delay = values::duration(text)?;
     let is_sound = (Duration::from_secs(1)..=Duration::from_secs(3600)).contains(&delay);
@@ -202,7 +214,7 @@ fn delay(text: &str) -> Result<Duration, String> {
     delay.ok_or_else(|| "takes 1s to 1h".to_owned())
 }
 
-/// What a run or a worker is called: what a terminal and a table take.
+/// Parses the name of a run or a worker. Such a name is safe in a terminal and in a table.
 pub(crate) fn name(text: &str) -> Result<String, String> {
     let legal = |character: char| character.is_ascii_alphanumeric() || "._-".contains(character);
     let is_name = (1..=MOST_LETTERS).contains(&text.len()) && text.chars().all(legal);

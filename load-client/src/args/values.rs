@@ -1,5 +1,4 @@
-//! From texts to values: the variables of the flags, which know a flag by its long name; and parsers of single values,
-//! whose errors say what the flag takes.
+//! The variables of the flags, and parsers of single values. A parser's error says which values the flag takes.
 
 use std::path::PathBuf;
 
@@ -20,12 +19,12 @@ pub(crate) const CONFIG: TomlFile<'_> = TomlFile {
     program: "load-client",
     beside: &[],
 };
-/// Gives a flag the variable of its name, such as `LOAD_CLIENT_RUN_TIME`, unless it has another one. That is
-/// shown nowhere beside the flag, where its value would be too, which may be secret.
+/// Gives a flag the variable of its name, such as `LOAD_CLIENT_RUN_TIME`, unless it has another one. The help does not
+/// show the variable beside the flag, because clap would show its value too, which may be secret.
 pub(super) fn with_variable(flag: Arg) -> Arg {
     let variable = name_of(&flag).map(|name| {
         let name = name.replace('-', "_").to_uppercase();
-        // clap takes names that live as long as the program.
+        // clap needs names that live as long as the program.
         &*format!("LOAD_CLIENT_{name}").leak()
     });
     match variable {
@@ -35,35 +34,35 @@ pub(super) fn with_variable(flag: Arg) -> Arg {
     .hide_env(true)
 }
 
-/// The cluster; what is wrong with a URL is told without a password in it.
+/// Parses the URL of a cluster. The error never shows the password.
 pub(crate) fn cluster_url(text: &str) -> Result<ClusterUrl, String> {
     ClusterUrl::parse(text).map_err(|error| error.to_string())
 }
 
-/// A number of users.
+/// Parses a number of users.
 pub(crate) fn users(text: &str) -> Result<u32, String> {
-    // What is no number is refused as one that is out of bounds.
+    // 0 is out of bounds, so a text that is not a number gets the same error.
     checked_users(text.parse().unwrap_or(0))
 }
 
-/// Users per second.
+/// Parses users per second.
 pub(crate) fn spawn_rate(text: &str) -> Result<f64, String> {
     checked_spawn_rate(text.parse().unwrap_or(f64::NAN))
 }
 
-/// Requests per second, above zero.
+/// Parses requests per second, above zero.
 pub(crate) fn rate(text: &str) -> Result<f64, String> {
     let rate = parse_rate(text)?;
     let rate = (rate > 0.0).then_some(rate);
     rate.ok_or_else(|| "takes a rate above 0 such as 500/s, 30/m or 1.5/s".to_owned())
 }
 
-/// The name of a ready-made shape.
+/// Parses the name of a ready-made shape.
 pub(crate) fn preset(text: &str) -> Result<Preset, String> {
     Preset::named(text).ok_or_else(|| "takes load, soak, stress, spike or capacity".to_owned())
 }
 
-/// A topic's name.
+/// Parses the name of a topic.
 pub(crate) fn topic(text: &str) -> Result<String, String> {
     let legal = |character: char| character.is_ascii_alphanumeric() || "._-".contains(character);
     let is_name =
@@ -79,7 +78,7 @@ pub(crate) struct Body {
     pub(crate) file: Option<PathBuf>,
 }
 
-/// The body of the requests: JSON itself, or a file with any content.
+/// Parses the body of the requests: JSON text, or the name of a file with any content.
 pub(crate) fn body(text: &str) -> Result<Body, String> {
     if serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok() {
         return Ok(Body {
@@ -88,7 +87,7 @@ pub(crate) fn body(text: &str) -> Result<Body, String> {
         });
     }
     if text.trim_start().starts_with(['{', '[']) {
-        let reason = "this is neither (broken JSON can be sent from a file)";
+        let reason = "this is neither (to send broken JSON, put it into a file)";
         return Err(format!("takes JSON or a file; {reason}"));
     }
     let content = std::fs::read(text)
@@ -99,7 +98,7 @@ pub(crate) fn body(text: &str) -> Result<Body, String> {
     })
 }
 
-/// `KEY=VALUE`; the value may hold further equal signs, or be empty.
+/// Parses `KEY=VALUE`; the value may contain equal signs, or be empty.
 pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() && !text.contains('\0') => {
@@ -109,7 +108,7 @@ pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// A share: `2%` or `0.02`.
+/// Parses a share: `2%` or `0.02`.
 pub(crate) fn threshold(text: &str) -> Result<f64, String> {
     let share = match text.strip_suffix('%') {
         Some(percent) => percent.trim().parse::<f64>().map(|percent| percent / 100.0),
@@ -123,7 +122,7 @@ pub(crate) fn threshold(text: &str) -> Result<f64, String> {
 mod tests {
     use clap::Command;
 
-    /// A variable that is set somewhere would do nothing once its flag has another name.
+    /// If a flag changes its name, a variable that users have set stops working. The snapshot shows such a change.
     #[test]
     fn each_flag_has_its_variable() {
         let command = crate::args::help::command();

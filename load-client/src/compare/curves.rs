@@ -1,7 +1,7 @@
-//! How the distributions of both sides differ beyond their medians, over all requests: as curves, and in figures.
+//! Compares the distributions of both sides beyond their medians, over all requests: as curves and as figures.
 //!
-//! Every curve is made of counts or quantiles, so its size does not grow with the number of requests. "Median the
-//! same, spread exploded" is a change that no single quantile tells.
+//! Every curve consists of counts or quantiles, so its size does not grow with the number of requests. The curves show
+//! changes that no single quantile shows, such as the same median with a much larger spread.
 
 use serde::Serialize;
 
@@ -13,17 +13,17 @@ use crate::stats::{
     quantile_is_supported, quantile_of_sorted, shift_function,
 };
 
-/// Bins of the overlay histogram.
+/// Number of bins of the overlay histogram.
 const HISTOGRAM_BINS: usize = 120;
-/// Steps of the empirical distribution function.
+/// Number of steps of the empirical distribution function.
 const ECDF_STEPS: u32 = 400;
-/// The overlay ends where all but this share of both sides lies below; one outlier would flatten it.
+/// The overlay leaves this share of each side above its last edge. Otherwise one outlier would flatten it.
 const GATHERED_TAIL: f64 = 0.001;
 
-/// Counts of both sides over one binning, the bins of equal width on a logarithmic axis.
+/// Shares of both sides on the same bins, which have equal width on a logarithmic axis.
 ///
-/// Two overlaid histograms with bins of their own cannot be compared by eye: the article's had
-/// different widths, and one time-out of 30 s made every bin 30 ms wide.
+/// Two overlaid histograms with different bins cannot be compared by eye. The article's had different widths, and one
+/// time-out of 30 s made every bin 30 ms wide.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Overlay {
     /// Edges of the bins in milliseconds, one more than there are bins, ascending.
@@ -53,12 +53,12 @@ pub(crate) struct Curves {
     /// Empirical distribution functions.
     pub(crate) baseline_ecdf: Vec<CurvePoint>,
     pub(crate) changed_ecdf: Vec<CurvePoint>,
-    /// Percentile spectra: ever higher quantiles, as far as ten replies lie above.
+    /// Percentile spectra: higher and higher quantiles, as long as ten replies lie above.
     pub(crate) baseline_spectrum: Vec<CurvePoint>,
     pub(crate) changed_spectrum: Vec<CurvePoint>,
 }
 
-/// Draws the curves of two samples, both sorted ascending.
+/// Computes the curves of two samples, both sorted ascending.
 pub(super) fn curves(baseline: &[f64], changed: &[f64]) -> Curves {
     let ecdf = |sorted| {
         let steps = 0..=ECDF_STEPS;
@@ -67,7 +67,7 @@ pub(super) fn curves(baseline: &[f64], changed: &[f64]) -> Curves {
             steps.map(|step| f64::from(step) / f64::from(ECDF_STEPS)),
         )
     };
-    // Quantiles at 1 - 2^-k/4: each four steps halve what lies above.
+    // Quantiles at 1 - 2^(-k/4): every four steps halve the share above.
     let spectrum = |sorted: &[f64]| {
         let steps = (0_u32..200).map(|step| 1.0 - 0.5_f64.powf(f64::from(step) / 4.0));
         let is_told = |q: &f64| quantile_is_supported(sorted.len() as u64, *q);
@@ -86,7 +86,7 @@ fn overlay(baseline: &[f64], changed: &[f64]) -> Option<Overlay> {
     let smallest = |sorted: &[f64]| sorted.iter().copied().find(|value| *value > 0.0);
     let low = smallest(baseline)?.min(smallest(changed)?);
     let end = |sorted: &[f64]| quantile_of_sorted(sorted, 1.0 - GATHERED_TAIL);
-    // A little above, so that a sample of equal values has a bin to lie in.
+    // A little above the largest value, so that a sample of equal values falls into a bin.
     let high = end(baseline)?.max(end(changed)?).max(low) * 1.001;
     let ratio = (high / low).powf(1.0 / HISTOGRAM_BINS as f64);
     let edges_ms: Vec<f64> = (0..=HISTOGRAM_BINS)
@@ -103,8 +103,8 @@ fn overlay(baseline: &[f64], changed: &[f64]) -> Option<Overlay> {
     })
 }
 
-/// The share of a sorted sample in each bin, and how many values lie above the last. The first bin also
-/// holds what is below it: latencies of zero, which no logarithmic axis has a place for.
+/// Returns the share of a sorted sample in each bin, and the number of values above the last bin. The first bin also
+/// counts the values below it: latencies of zero, which have no place on a logarithmic axis.
 fn shares(sorted: &[f64], edges: &[f64]) -> (Vec<f64>, u64) {
     let mut counted = 0;
     let shares = edges[1..].iter().map(|edge| {
@@ -130,12 +130,12 @@ const CONFIDENCE: f64 = 0.95;
 
 /// Comparisons of two distributions, pooled over the runs of each side.
 ///
-/// Intervals take the variation within runs into account where they come from a block bootstrap (the
-/// shift function), and not where they come from ranks; none knows the variation between runs.
+/// The shift function uses a block bootstrap, so its intervals include the variation within runs. The intervals from
+/// ranks do not. None includes the variation between runs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Shape {
-    /// Differences of the deciles and of the tail, changed - baseline in milliseconds, with bands
-    /// that hold all of them together; empty when the order of the requests is not known.
+    /// Differences of the deciles and of the tail, changed - baseline in milliseconds, with bands that hold all of them
+    /// together. Empty when the order of the requests is not known.
     pub(crate) shift_function: Vec<QuantileShift>,
     /// Typical difference changed - baseline in milliseconds (Hodges and Lehmann).
     pub(crate) shift_ms: Option<Interval>,
@@ -143,14 +143,14 @@ pub(crate) struct Shape {
     pub(crate) ratio_change: Option<Interval>,
     /// Cliff's delta: -1 when every request of the changed side is faster, 0 for no tendency.
     pub(crate) cliffs_delta: f64,
-    /// Probability that a request of the changed side is faster than one of the baseline.
+    /// Probability that a request of the changed side is faster than a request of the baseline.
     pub(crate) probability_faster: f64,
     /// Largest distance of the two distribution functions.
     pub(crate) kolmogorov_smirnov: f64,
 }
 
-/// Compares the pooled sides; `None` when one has no good reply. No interval is narrower than the step of the
-/// latencies.
+/// Compares the pooled sides. Returns `None` when a side has no good reply. No interval is narrower than the step of
+/// the latencies.
 pub(super) fn shape(sides: &Sides<'_>, bootstrap: Bootstrap) -> Option<Shape> {
     let baseline = sides.baseline.sorted.as_ref()?;
     let changed = sides.changed.sorted.as_ref()?;
@@ -169,7 +169,7 @@ pub(super) fn shape(sides: &Sides<'_>, bootstrap: Bootstrap) -> Option<Shape> {
     }
     let shift = hodges_lehmann_shift(changed, baseline, CONFIDENCE);
     let ratio = pairwise_ratio(changed, baseline, CONFIDENCE);
-    // What the step hides of a typical ratio, taken at the lower of the two medians.
+    // The lower of the two medians gives the larger bound on what the step hides of the ratio.
     let [old, new] = sides.summaries().map(|side| side.pooled.median_ms);
     let hidden = hidden_at(old?.min(new?), step_ms);
     Some(Shape {

@@ -1,5 +1,5 @@
-//! What the runs tell of the change: the effects over the blocks, in which run i of one side is paired with run i
-//! of the other; what two single runs tell of each other; and whether failures forbid a verdict.
+//! The effect of the change over the blocks, in which run i of one side is paired with run i of the other; the
+//! comparison of two single runs; and whether failures forbid a verdict.
 
 use serde::Serialize;
 
@@ -23,42 +23,42 @@ pub struct Effect {
     /// Estimated relative change: -0.3 is 30 % lower.
     pub change: f64,
     /// Lower end of the 95 % interval of the change: Student's t on the log-ratios of the blocks, or a confidence
-    /// sequence where they are looked at after each.
+    /// sequence when the comparison looks after each block.
     pub low: f64,
     /// Upper end of the 95 % interval of the change.
     pub high: f64,
-    /// 95 % interval of the hierarchical block bootstrap, which also resamples the requests of each
-    /// run; not for the throughput.
+    /// 95 % interval of the hierarchical block bootstrap, which also resamples the requests of each run. `None` for the
+    /// throughput.
     pub(crate) bootstrap: Option<Interval>,
-    /// Exact two-sided sign-flip p-value; `None` above 24 blocks, and where they are looked at after each.
+    /// Exact two-sided sign-flip p-value. `None` above 24 blocks, and when the comparison looks after each block.
     pub(crate) p: Option<PValue>,
-    /// The same over all quantiles together (Holm): one of four may be small by chance.
+    /// The p-value adjusted for all quantiles together (Holm), because one of four may be small by chance.
     pub(crate) p_holm: Option<PValue>,
-    /// The relative change that the steps of the recorded latencies can hide; both intervals hold it.
+    /// The relative change that the steps of the recorded latencies can hide. Both intervals include it.
     pub(crate) resolution: f64,
-    /// What the interval says of this figure alone; `None` when the comparison is refused. Of the
-    /// throughput, faster means higher.
+    /// The verdict of the interval on this figure alone. `None` when the comparison is refused. A higher throughput
+    /// counts as faster.
     pub(crate) verdict: Option<Verdict>,
 }
 
-/// The effects that the blocks carry.
+/// The effects over the blocks.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Blocks {
     /// Number of blocks.
     pub(crate) count: u64,
-    /// The figures that every run has.
+    /// The effects on the figures that every run has.
     pub effects: Vec<Effect>,
 }
 
 impl Blocks {
-    /// The effect on one figure; `None` when a run lacks it.
+    /// Returns the effect on one figure, `None` when a run lacks the figure.
     #[must_use]
     pub fn effect(&self, metric: Metric) -> Option<&Effect> {
         self.effects.iter().find(|effect| effect.metric == metric)
     }
 }
 
-/// Pairs the runs of both sides; `None` unless both have the same number, two or more.
+/// Pairs the runs of both sides. Returns `None` unless both sides have the same number of runs, two or more.
 pub(super) fn pair(sides: &Sides<'_>, rule: Rule) -> Option<Blocks> {
     let count = sides.count().filter(|count| *count >= 2)?;
     let effects = Metric::ALL.into_iter().filter_map(|metric| {
@@ -76,7 +76,7 @@ pub(super) fn pair(sides: &Sides<'_>, rule: Rule) -> Option<Blocks> {
     })
 }
 
-/// The effect on one figure, whose mean log-ratio may be `hidden` away from the truth.
+/// Computes the effect on one figure. Steps of the latencies move its mean log-ratio by at most `hidden`.
 pub(super) fn effect(
     metric: Metric,
     log_ratios: Vec<f64>,
@@ -84,7 +84,7 @@ pub(super) fn effect(
     rule: Rule,
 ) -> Option<Effect> {
     let (interval, verdict) = rule.judge(metric, &log_ratios, hidden)?;
-    // The p of one look holds for one look.
+    // This p-value holds for one look only.
     let p = (!rule.is_sequential).then(|| sign_flip(&log_ratios));
     let relative = interval.map(f64::exp_m1);
     Some(Effect {
@@ -101,7 +101,7 @@ pub(super) fn effect(
     })
 }
 
-/// Adjusts the quantiles' p-values for being several. Mean and throughput restate the quantiles.
+/// Adjusts the p-values of the quantiles for their number. Mean and throughput only restate the quantiles.
 fn adjust(effects: &mut [Effect]) {
     let quantiles = effects.iter_mut();
     let quantiles = quantiles.filter(|effect| effect.metric.quantile().is_some());
@@ -113,8 +113,8 @@ fn adjust(effects: &mut [Effect]) {
     }
 }
 
-/// Adds the intervals of the hierarchical bootstrap to the effects on the quantiles and on the mean, where the
-/// files tell the order of the requests.
+/// Adds the intervals of the hierarchical bootstrap to the effects on the quantiles and on the mean, if the files show
+/// the order of the requests.
 pub(super) fn resample(blocks: &mut Blocks, sides: &Sides<'_>, bootstrap: Bootstrap) {
     let Some(pairs) = sides.pairs() else { return };
     let metrics = blocks.effects.iter().map(|effect| effect.metric);
@@ -131,16 +131,16 @@ pub(super) fn resample(blocks: &mut Blocks, sides: &Sides<'_>, bootstrap: Bootst
     }
 }
 
-/// The comparison of two single runs: honest about the requests, blind to what differs from run to run.
+/// The comparison of two single runs. It includes the variation of the requests, but not the variation from run to run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct WithinRuns {
     /// Welch's t-test on batch means instead of requests.
     pub(crate) batch_mean_welch: Option<TTest>,
-    /// Relative change of the median, its interval by a circular block bootstrap.
+    /// Relative change of the median, with an interval by a circular block bootstrap.
     pub(crate) median_change: Option<Interval>,
 }
 
-/// Compares two single runs; `None` for more of them, and when the order of the requests is not known.
+/// Compares two single runs. Returns `None` for more runs, and when the order of the requests is not known.
 pub(super) fn within_runs(sides: &Sides<'_>, bootstrap: Bootstrap) -> Option<WithinRuns> {
     let pairs = sides.pairs().filter(|pairs| pairs.len() == 1)?;
     let hidden = hidden(Metric::P50, sides)?;
@@ -152,20 +152,20 @@ pub(super) fn within_runs(sides: &Sides<'_>, bootstrap: Bootstrap) -> Option<Wit
     })
 }
 
-/// Smaller differences of the failure rates move no figure that is compared.
+/// Smaller differences of the failure rates change no figure that is compared.
 const MATERIAL_DIFFERENCE: f64 = 0.001;
 /// Larger differences are refused even if they may be chance.
 const LARGE_DIFFERENCE: f64 = 0.03;
-/// Significance level: sides that are alike differ as much by chance in 1 % of cases.
+/// Significance level: sides that are alike differ this much by chance in 1 % of cases.
 const LEVEL: f64 = 0.01;
 
-/// Why the failures forbid a verdict: a closed loop waits out each time-out, so the faster side may only be
-/// the one that gave up on more of its slow requests.
+/// Returns the reason if the failures forbid a verdict. A closed loop waits for each time-out, so the faster side may
+/// only have given up on more of its slow requests.
 ///
-/// The rates are compared run by run: by Student's paired t-test over the blocks, which takes failures that
-/// come in bursts for what they are. The test is blind where bursts differ much in size, so a large
-/// difference is refused without it, and so are failures of one side alone in every block. And the verdict
-/// has to stand whether the failed requests are left out, or count as slower than all others.
+/// Student's paired t-test over the blocks compares the failure rates run by run, so a burst of failures counts as one
+/// event. The test misses bursts that differ much in size. A large difference is therefore refused without the test,
+/// and so are failures of one side alone in every block. The verdict must also be the same whether the failed requests
+/// are left out or count as the slowest requests.
 pub(super) fn refusal_by_failures(
     sides: &Sides<'_>,
     median: &Effect,
@@ -186,15 +186,15 @@ pub(super) fn refusal_by_failures(
     let stands = counted.is_some_and(|counted| counted.verdict == median.verdict);
     (!stands).then(|| {
         format!(
-            "{old} and {new} requests failed, and the verdict hangs on them: it does not stand when they count as \
-             slower than all others"
+            "{old} and {new} requests failed, and the verdict depends on how they count: it does not hold if they \
+             count as the slowest requests"
         )
     })
 }
 
 fn unequal(differences: &[f64], sides: &Sides<'_>) -> Option<String> {
     let [old, new] = sides.summaries();
-    // Failures of one side alone, in every block, are no chance.
+    // Failures of one side alone, in every block, are not chance.
     let is_of_one_side = (old.pooled.failures == 0 || new.pooled.failures == 0)
         && differences.iter().all(|difference| *difference != 0.0);
     let large = if is_of_one_side {
@@ -209,8 +209,8 @@ fn unequal(differences: &[f64], sides: &Sides<'_>) -> Option<String> {
         format!(", {} over the blocks", test.p.equation())
     });
     Some(format!(
-        "the failure rates differ ({:.2} % on the {} side, {:.2} % on the {} side{p}), so the \
-         latencies are not of the same work",
+        "the failure rates differ ({:.2} % on the {} side, {:.2} % on the {} side{p}), so the latencies do not \
+         measure the same work",
         old.pooled.failure_rate? * 100.0,
         old.name,
         new.pooled.failure_rate? * 100.0,
@@ -218,17 +218,17 @@ fn unequal(differences: &[f64], sides: &Sides<'_>) -> Option<String> {
     ))
 }
 
-/// Whether shares of requests differ between the sides, given their differences in the blocks: not up to `small`,
-/// always above `large`, and in between by Student's paired t-test.
+/// Returns whether shares of requests differ between the sides, given their differences in the blocks: never up to
+/// `small`, always above `large`, and in between by Student's paired t-test.
 pub(super) fn differ(differences: &[f64], small: f64, large: f64) -> bool {
     let difference = mean(differences).unwrap_or_default().abs();
-    // The test knows no p of differences that are all equal.
+    // The test gives no p-value when all differences are equal.
     let is_constant = variance(differences).is_none_or(|spread| spread <= 0.0);
     let is_significant = paired_t_test(differences).is_some_and(|test| test.p.is_below(LEVEL));
     difference > small && (difference > large || is_constant || is_significant)
 }
 
-/// The effect on the median of all requests, the failed ones above the answered.
+/// Computes the effect on the median of all requests, with the failed ones slower than all others.
 fn counted_as_slowest(sides: &Sides<'_>, hidden: f64, rule: Rule) -> Option<Effect> {
     let runs = sides.baseline.runs.iter().zip(sides.changed.runs);
     let ratios = runs.map(|(old, new)| log_ratio(median_of_all(old)?, median_of_all(new)?));

@@ -1,4 +1,4 @@
-//! `--fail-on`: on which verdicts a build fails.
+//! `--fail-on`: the verdicts that fail a build.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use clap::ValueEnum;
 
 use crate::compare::{Comparison, Verdict};
 
-/// On which verdicts a comparison fails.
+/// The verdicts that fail a comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum FailOn {
     /// The changed side is slower
@@ -25,10 +25,9 @@ impl fmt::Display for FailOn {
 }
 
 impl Comparison {
-    /// Why the comparison fails under a rule; `None` when it passes.
+    /// Returns why the comparison fails under a rule, `None` when it passes.
     ///
-    /// A refused comparison fails under either rule: a build must not turn green because nothing was measured that
-    /// could have turned it red.
+    /// A refused comparison fails under either rule: a build must not pass because nothing could be measured.
     #[must_use]
     pub fn broken(&self, rule: FailOn) -> Option<String> {
         let Some(verdict) = self.verdict else {

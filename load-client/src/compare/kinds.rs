@@ -1,6 +1,6 @@
-//! Each kind of request on its own, whether a total makes sense, and when no verdict may be given.
+//! Compares each kind of request on its own, decides whether a total makes sense, and refuses verdicts.
 //!
-//! Where one side has more of the slow kind, its median rises though no request got slower.
+//! If one side has more requests of the slow kind, its median rises although no request got slower.
 
 use std::collections::BTreeSet;
 
@@ -14,17 +14,17 @@ use crate::compare::sides::{Figures, Pooled, RunFigures, Sides, coarsest};
 use crate::compare::verdict::{Verdict, percent};
 use crate::stats::mean;
 
-/// Shares that differ by no more agree.
+/// Shares that differ by at most this much count as equal.
 const SMALL_DIFFERENCE: f64 = 0.01;
-/// Shares that differ by more do not, be it by chance.
+/// Shares that differ by more count as different, even if it may be chance.
 const LARGE_DIFFERENCE: f64 = 0.05;
 
-/// Letters of a kind's name that a message shows.
+/// The longest name of a kind in a message, in characters.
 const LONGEST_NAME: usize = 60;
-/// Kinds that a message names.
+/// The most kinds that a message names.
 const MAX_NAMES: usize = 5;
 
-/// Kinds as a message names them: the first few, each cut where it is long.
+/// Joins the first few kinds for a message, each cut to a bounded length.
 pub(super) fn in_words<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     let mut names = names.into_iter();
     let mut told: Vec<String> = names.by_ref().take(MAX_NAMES).map(cut).collect();
@@ -47,25 +47,25 @@ fn cut(name: &str) -> String {
 pub(crate) struct Kind {
     /// Request type and name.
     pub(crate) kind: String,
-    /// The verdict on its median; `None` when it is refused.
+    /// The verdict on its median, `None` when it is refused.
     pub(crate) verdict: Option<Verdict>,
     /// Why there is no verdict.
     pub(crate) refusal: Option<String>,
-    /// Its share of the measured requests of the baseline, the mean over the runs.
+    /// Its share of the baseline's measured requests, as the mean over the runs.
     pub(crate) baseline_share: f64,
     pub(crate) changed_share: f64,
     /// Its figures over all runs of the baseline.
     pub(crate) baseline: Figures,
     pub(crate) changed: Figures,
-    /// Its effects over the blocks; `None` unless both sides have the same number of runs, two or more.
+    /// Its effects over the blocks. `None` unless both sides have the same number of runs, two or more.
     pub(crate) blocks: Option<Blocks>,
-    /// Whether its share differs between the sides, as far as the blocks tell.
+    /// Whether its share differs between the sides, by the test over the blocks.
     #[serde(skip)]
     shares_differ: bool,
 }
 
-/// Compares kind by kind; nothing when all requests are of one kind. `refused` is what forbids any verdict
-/// on these runs.
+/// Compares kind by kind. Returns nothing when all requests are of one kind. `refused` is the reason that forbids any
+/// verdict on these runs.
 pub(super) fn compare(sides: &Sides<'_>, rule: Rule, refused: Option<&str>) -> Vec<Kind> {
     let kinds: BTreeSet<&String> = sides.runs().flat_map(|(_, run)| &run.kinds).collect();
     if kinds.len() < 2 {
@@ -110,7 +110,7 @@ fn one(kind: &str, all: &Sides<'_>, rule: Rule, refused: Option<&str>) -> Kind {
     }
 }
 
-/// The requests of one kind; none where the run has no such.
+/// Returns the requests of one kind. The result is empty if the run has none of them.
 fn part(run: &Run, kind: &str) -> Run {
     match run.parts.get(kind) {
         Some(part) => part.clone(),
@@ -119,7 +119,8 @@ fn part(run: &Run, kind: &str) -> Run {
     }
 }
 
-/// Why the kinds forbid a verdict on all requests together: a total is faster or slower only because a kind is.
+/// Returns the reason if the kinds forbid a verdict on all requests together. A total is faster or slower only because
+/// a kind is.
 pub(super) fn refusal_of_total(
     kinds: &[Kind],
     names: [&str; 2],
@@ -145,18 +146,18 @@ pub(super) fn refusal_of_total(
         effects.any(|own| own.metric.quantile().is_some() && own.verdict == Some(verdict));
     (is_change && !kinds.is_empty() && !has_cause).then(|| {
         format!(
-            "the median of all requests changed by {}, and no kind of request got {} by its own median or \
-             tail: the mixture may have changed; each kind is compared on its own",
+            "the median of all requests changed by {}, but no kind of request got {} in its own median or tail: \
+             the mix of the kinds may have changed; each kind is compared on its own",
             percent(total.change),
             verdict.name()
         )
     })
 }
 
-/// Fewest replies whose median is carried: ten lie above it.
+/// The fewest replies whose median counts: ten replies lie above it.
 const FEWEST_REPLIES: usize = 20;
 
-/// Why these runs carry no verdict of any kind, the gravest reason first.
+/// Returns why these runs allow no verdict on any kind, the most serious reason first.
 pub(super) fn refusal_of_runs(sides: &Sides<'_>) -> Option<String> {
     let invalid = sides.runs().find(|(_, run)| !run.invalid.is_empty());
     let invalid = invalid.map(|(side, run)| {
@@ -168,7 +169,7 @@ pub(super) fn refusal_of_runs(sides: &Sides<'_>) -> Option<String> {
         .or_else(|| different_services(sides))
 }
 
-/// Why these figures carry no verdict.
+/// Returns why these figures allow no verdict.
 pub(super) fn refusal_of_figures(
     sides: &Sides<'_>,
     blocks: Option<&Blocks>,
@@ -180,7 +181,7 @@ pub(super) fn refusal_of_figures(
     };
     if let Some((side, run)) = fewer_than(1) {
         return Some(format!(
-            "run {} of the {side} side has no ok reply",
+            "run {} of the {side} side has no good reply",
             run.label
         ));
     }
@@ -193,14 +194,14 @@ pub(super) fn refusal_of_figures(
             count => format!("{count} replies"),
         };
         return Some(format!(
-            "run {} of the {side} side has {count}, and a median needs {FEWEST_REPLIES}",
+            "run {} of the {side} side has {count}, but a median needs {FEWEST_REPLIES}",
             run.label
         ));
     }
     let fewest = rule.fewest_blocks();
     if blocks.count < fewest {
         return Some(format!(
-            "there are {} blocks, and a verdict needs at least {fewest}",
+            "there are {} blocks, but a verdict needs at least {fewest}",
             blocks.count
         ));
     }
@@ -210,7 +211,7 @@ pub(super) fn refusal_of_figures(
     }
 }
 
-/// The verdict on the median. Where there is a refusal the verdicts on all figures are taken back first.
+/// Returns the verdict on the median. A refusal first removes the verdicts on all figures.
 pub(super) fn settle(blocks: &mut Option<Blocks>, refusal: Option<&str>) -> Option<Verdict> {
     let blocks = blocks.as_mut()?;
     if refusal.is_some() {
@@ -220,7 +221,8 @@ pub(super) fn settle(blocks: &mut Option<Blocks>, refusal: Option<&str>) -> Opti
     blocks.effect(Metric::P50)?.verdict
 }
 
-/// One measurement that counts as two shows a ratio of 1 that nobody measured, or noise smaller than it is.
+/// Finds copies. A measurement on both sides gives a ratio of 1 that nobody measured. Twice on one side, it makes the
+/// noise look too small.
 fn copies(sides: &Sides<'_>) -> Option<String> {
     let runs: Vec<&Run> = sides.runs().map(|(_, run)| run).collect();
     let mut pairs = runs.iter().enumerate().flat_map(|(index, run)| {
@@ -242,8 +244,8 @@ fn copies(sides: &Sides<'_>) -> Option<String> {
     })
 }
 
-/// Files of different services have no common question. Runs that do not name what they asked for are
-/// taken at their word; a kind that all have in common is compared.
+/// Finds runs that have no kind of request in common. Runs without names of requests count as comparable. A kind that
+/// all runs have in common is compared.
 fn different_services(sides: &Sides<'_>) -> Option<String> {
     let runs = sides.runs().map(|(_, run)| run);
     let named: Vec<&Run> = runs.filter(|run| !run.kinds.is_empty()).collect();
@@ -255,7 +257,7 @@ fn different_services(sides: &Sides<'_>) -> Option<String> {
     let other = named.iter().find(|run| run.kinds != first.kinds)?;
     let list = |run: &Run| in_words(run.kinds.iter().map(String::as_str));
     Some(format!(
-        "the runs are of different requests: {} of {}, {} of {}",
+        "the runs have no kind of request in common: {} has {}, {} has {}",
         first.label,
         list(first),
         other.label,
@@ -266,11 +268,12 @@ fn different_services(sides: &Sides<'_>) -> Option<String> {
 fn no_blocks(sides: &Sides<'_>) -> String {
     let [baseline, changed] = sides.both().map(|side| side.runs.len());
     if baseline == 1 && changed == 1 {
-        return "run-to-run variation was not measured, with one run on each side; repeat both, interleaved".to_owned();
+        return "run-to-run variation was not measured, because each side has only one run; repeat both sides in turns"
+            .to_owned();
     }
     let [old, new] = sides.names();
     format!(
-        "runs are compared in pairs, and there are {baseline} on the {old} side and {changed} on the {new} side"
+        "runs are compared in pairs, but there are {baseline} on the {old} side and {changed} on the {new} side"
     )
 }
 
@@ -317,8 +320,8 @@ mod tests {
         assert!(!agree(&even, &[0.5, 0.9, 0.5, 0.5, 0.9, 0.5]), "far apart");
     }
 
-    /// A fast and a slow kind, `fast` of 400 requests being of the fast one, and the slow one's tail at `tail`
-    /// times its usual.
+    /// Makes a run of 400 requests: `fast` of a fast kind, the others of a slow kind whose tail is `tail` times as slow
+    /// as usual.
     fn mixture(fast: u32, tail: f64) -> Run {
         let spread = |from: f64, count: u32| {
             let step = |index| from * (1.0 + 0.2 * f64::from(index) / f64::from(count));

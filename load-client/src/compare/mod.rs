@@ -1,10 +1,9 @@
 //! Compares two sets of runs: did it get faster, by how much, how sure?
 //!
-//! The unit is a run, not a request: the requests of one run share its machine state, so that
-//! hundreds of thousands of them prove a difference between two *runs*, never between two
-//! *systems*. Runs are therefore paired block by block, each block gives one log-ratio, and the
-//! interval over the blocks carries the verdict. The figures of the seed's article (median
-//! change, Welch's t over all requests, histograms) are kept beside it.
+//! The unit is a run, not a request. The requests of one run share the state of the machine, so hundreds of thousands
+//! of them can prove a difference between two *runs*, never between two *systems*. Runs are therefore paired in blocks.
+//! Each block gives one log-ratio, and the interval over the blocks decides the verdict. The figures of the article
+//! (median change, Welch's t over all requests, histograms) stand beside it.
 //!
 //! ```no_run
 //! use load_client::compare::{Options, compare, read_run};
@@ -53,20 +52,20 @@ pub(crate) use rule::Look;
 pub(crate) use run::{Side, TimeBin, side_name};
 pub(crate) use sides::{RunFigures, SideSummary};
 
-/// How to compare.
+/// The options of a comparison.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
     /// The relative change that matters in practice; 0.02 is 2 %.
     pub threshold: f64,
-    /// Whether the blocks are looked at after each, to end as soon as they decide: the intervals are then those of a
-    /// confidence sequence, which are wider and hold however often one looks.
+    /// Whether the comparison looks after each block, to end as soon as the blocks decide. The intervals are then those
+    /// of a confidence sequence: they are wider, and they hold for all looks together.
     pub is_sequential: bool,
-    /// How many sides are compared with the same baseline: their intervals hold together, each with its share of the
-    /// error (Bonferroni).
+    /// How many sides are compared with the same baseline. Their intervals hold together: each side gets its share of
+    /// the error (Bonferroni).
     pub comparisons: u32,
-    /// How much to work out beside the verdict.
+    /// How much to compute besides the verdict.
     pub detail: Detail,
-    /// What the sides are called in sentences, tables and charts.
+    /// The names of the sides in sentences, tables and charts.
     pub names: Names,
 }
 
@@ -80,13 +79,13 @@ impl Options {
     }
 }
 
-/// How much to work out beside the verdict.
+/// How much to compute besides the verdict.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Detail {
-    /// All there is, with intervals by this bootstrap.
+    /// Everything, with intervals by this bootstrap.
     Full(Bootstrap),
-    /// The effects over the blocks and the verdict on them: no resampling, no statistics of whole
-    /// distributions, no curves. For those who compare thousands of times.
+    /// Only the effects over the blocks and their verdict: no resampling, no statistics of whole distributions, no
+    /// curves. This is for callers that compare thousands of times.
     Verdict,
 }
 
@@ -106,7 +105,7 @@ impl Default for Options {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Metric {
-    /// Median round-trip time: what the verdict is about.
+    /// Median round-trip time, the figure of the verdict.
     P50,
     /// The 90th percentile of the round-trip times.
     P90,
@@ -121,7 +120,7 @@ pub enum Metric {
 }
 
 impl Metric {
-    /// All of them, in the order of the tables.
+    /// All metrics, in the order of the tables.
     pub(crate) const ALL: [Self; 6] = [
         Self::P50,
         Self::P90,
@@ -131,7 +130,7 @@ impl Metric {
         Self::Throughput,
     ];
 
-    /// Its name in tables, and the quantile that it is, if it is one.
+    /// Returns its name in tables, and its quantile if it is one.
     fn facts(self) -> (&'static str, Option<f64>) {
         match self {
             Self::P50 => ("median", Some(0.5)),
@@ -143,18 +142,18 @@ impl Metric {
         }
     }
 
-    /// The quantile that it is, if it is one.
+    /// Returns its quantile, if it is one.
     pub(crate) fn quantile(self) -> Option<f64> {
         self.facts().1
     }
 
-    /// Its name in tables.
+    /// Returns its name in tables.
     #[must_use]
     pub fn name(self) -> &'static str {
         self.facts().0
     }
 
-    /// The metric among a run's figures; `None` where the run cannot tell it.
+    /// Returns the metric from a run's figures, `None` where the run does not have it.
     pub(crate) fn of(self, figures: &Figures) -> Option<f64> {
         match self {
             Self::P50 => figures.median_ms,
@@ -167,27 +166,27 @@ impl Metric {
     }
 }
 
-/// The figures of the seed's article, over all requests of each side.
+/// The figures of the article, over all requests of each side.
 ///
-/// They take every request as independent evidence, which it is not; see the module's docs.
+/// They treat every request as independent evidence, which it is not. See the module's docs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PerRequest {
     /// Relative change of the pooled median.
     pub(crate) median_change: Option<f64>,
     /// Welch's t-test of the baseline's requests against the changed side's.
     pub welch: Option<TTest>,
-    /// Relative change of the median as Locust rounds it, to whole milliseconds below 100.
+    /// Relative change of the median as Locust rounds it: to whole milliseconds below 100 ms.
     pub(crate) locust_median_change: Option<f64>,
 }
 
-/// What makes the figures of a comparison doubtful, with advice.
+/// A reason to doubt the figures of a comparison, with advice.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct Warning {
-    /// Warnings that share it say the same of several runs.
+    /// Warnings of the same kind say the same about several runs.
     #[serde(skip)]
     kind: String,
-    /// The sentence.
+    /// The text of the warning, one sentence.
     pub text: String,
 }
 
@@ -198,14 +197,14 @@ impl Warning {
     }
 }
 
-/// One that says what no other does.
 impl From<String> for Warning {
+    /// Makes a warning that is not grouped with others.
     fn from(text: String) -> Self {
         Self::new(text.clone(), text)
     }
 }
 
-/// Each warning once: of several of one kind only the first is told, with how many more there are.
+/// Returns each kind of warning once: the first of its kind, with the number of the others.
 pub(crate) fn once(warnings: &[Warning]) -> Vec<String> {
     let mut groups: Vec<(&Warning, usize)> = Vec::new();
     for warning in warnings {
@@ -216,19 +215,19 @@ pub(crate) fn once(warnings: &[Warning]) -> Vec<String> {
     }
     let told = groups.into_iter().map(|(first, more)| match more {
         0 => first.text.clone(),
-        more => format!("{} (the same of {more} more)", first.text),
+        more => format!("{} (and {more} more like this)", first.text),
     });
     told.collect()
 }
 
-/// Everything that the outputs show.
+/// The result of a comparison: everything that the outputs show.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Comparison {
     /// Version of this structure, as `docs/comparison.schema.json` describes it.
     pub(crate) schema: u32,
     /// The answer in one plain sentence.
     pub conclusion: String,
-    /// The verdict on the median; `None` when it is refused or the runs cannot carry one.
+    /// The verdict on the median. `None` when it is refused or the runs allow none.
     pub verdict: Option<Verdict>,
     /// Why there is no verdict.
     pub(crate) refusal: Option<String>,
@@ -236,29 +235,29 @@ pub struct Comparison {
     pub(crate) threshold: f64,
     /// How many sides are compared with this baseline.
     pub(crate) comparisons: u32,
-    /// What was seen after each block, where one looks after each; `None` where one looks once.
+    /// The looks after each block. `None` when the comparison looks once.
     pub(crate) sequence: Option<Sequence>,
     pub(crate) baseline: SideSummary,
     pub(crate) changed: SideSummary,
-    /// Effects over paired runs; `None` unless both sides have the same number, two or more.
+    /// Effects over paired runs. `None` unless both sides have the same number of runs, two or more.
     pub blocks: Option<Blocks>,
-    /// Each kind of request on its own; empty when there is only one.
+    /// Each kind of request on its own. Empty when there is only one.
     pub(crate) kinds: Vec<Kind>,
     pub(crate) order: Order,
-    /// What time did to the figures, from block to block.
+    /// The drift of the figures from block to block.
     pub(crate) drift: Drifts,
-    /// With one run a side whose order of requests is known: what the variation of requests within the runs tells.
-    /// `None` also when a run has no good reply, or a median below half of the step of its latencies.
+    /// The comparison by the variation of requests within the runs, for one run on each side with a known order of
+    /// requests. `None` also when a run has no good reply, or a median below half of the step of its latencies.
     pub(crate) within_runs: Option<WithinRuns>,
-    /// How the distributions differ beyond their medians; `None` when a side has no good reply.
+    /// How the distributions differ beyond their medians. `None` when a side has no good reply.
     pub(crate) shape: Option<Shape>,
     /// The article's figures.
     pub per_request: PerRequest,
-    /// Relative change of the pooled throughput (in a closed loop without think time the
-    /// throughput is users / mean latency, so -30 % in latency *is* +43 % in throughput).
+    /// Relative change of the pooled throughput. In a closed loop without think time the throughput is users / mean
+    /// latency, so -30 % in latency *is* +43 % in throughput.
     pub(crate) throughput_change: Option<f64>,
     pub(crate) curves: Curves,
-    /// What makes the figures doubtful, with advice.
+    /// The reasons to doubt the figures, with advice.
     pub warnings: Vec<Warning>,
 }
 
@@ -275,7 +274,7 @@ impl Comparison {
         }
     }
 
-    /// What its intervals are called.
+    /// Returns the name of its intervals.
     pub(crate) fn interval_name(&self) -> String {
         let together = match self.comparisons {
             1 => "",
@@ -288,31 +287,31 @@ impl Comparison {
         format!("95 % interval{together}{looked}")
     }
 
-    /// What the sides are called.
+    /// Returns the names of the sides.
     pub(crate) fn names(&self) -> [&str; 2] {
         self.sides().map(|side| side.name.as_str())
     }
 }
 
-/// Why two sets of runs cannot be compared at all.
+/// The reason why two sets of runs cannot be compared at all.
 #[derive(Debug, thiserror::Error, PartialEq)]
 pub enum CompareError {
     /// One side has no run.
     #[error("the {0} side has no run; name at least one file for each side")]
     NoRuns(Side),
     /// The threshold is not a share.
-    #[error("the threshold must lie above 0 % and below 100 %, not at {0}")]
+    #[error("the threshold must be above 0 % and below 100 %, not {0}")]
     Threshold(f64),
 }
 
-/// Version of [`Comparison`]'s JSON; raised when a field changes its meaning or goes.
+/// Version of [`Comparison`]'s JSON. It rises when a field changes its meaning or is removed.
 const SCHEMA: u32 = 3;
 
 /// Compares the runs of two sides. Run i of one side is paired with run i of the other.
 ///
 /// # Errors
 ///
-/// When a side has no run, or the threshold is not a share between 0 and 1.
+/// Returns an error when a side has no run, or the threshold is not a share between 0 and 1.
 pub fn compare(
     baseline: &[Run],
     changed: &[Run],
@@ -335,7 +334,7 @@ pub fn compare(
     };
     let rule = options.rule();
     let mut blocks = pair(&sides, rule);
-    // The bootstrap's intervals hold for one look.
+    // The bootstrap's intervals hold for one look only.
     let once = bootstrap.filter(|_| !rule.is_sequential);
     if let (Some(blocks), Some(bootstrap)) = (&mut blocks, once) {
         resample(blocks, &sides, bootstrap);
@@ -386,7 +385,7 @@ fn per_request(sides: &Sides<'_>) -> PerRequest {
     }
 }
 
-/// The relative change; `None` where the old figure is not above zero.
+/// Returns the relative change, `None` where the old figure is not above zero.
 fn change([old, new]: [Option<f64>; 2]) -> Option<f64> {
     let old = old.filter(|value| *value > 0.0)?;
     Some(new? / old - 1.0)

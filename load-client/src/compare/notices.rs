@@ -1,5 +1,4 @@
-//! What makes the figures of a comparison doubtful, with advice: in which order the runs were made, and whether the
-//! machine drifted, among others.
+//! The warnings of a comparison, with advice: among others about the order of the runs and a drift of the machine.
 
 use std::time::SystemTime;
 
@@ -12,23 +11,23 @@ use crate::compare::verdict::{percent, range};
 use crate::compare::{Comparison, Metric, Warning};
 use crate::stats::{LinearTrend, PValue, linear_trend};
 
-/// Fewer blocks than this cannot reach p < 0.05 by sign flips, whatever the effect.
+/// Fewer blocks than this cannot reach p < 0.05 by sign flips, however large the effect is.
 const RECOMMENDED_BLOCKS: usize = 6;
-/// Two intervals of one effect whose lengths differ by more than this factor disagree badly.
+/// Two intervals of one effect disagree badly if one is longer than the other by more than this factor.
 const DISAGREEMENT: f64 = 3.0;
 
 pub(super) fn warnings(sides: &Sides<'_>, comparison: &Comparison) -> Vec<Warning> {
     let unordered = first_of(sides, |run| !run.is_ordered).map(|runs| {
         format!(
-            "the files of run {runs} do not tell the order of the requests (no time stamps, or many \
-             requests at one): autocorrelation, effective n and the intervals by resampling are left out"
+            "the order of the requests is not known for run {runs} (no time stamps, or many requests share one): \
+             autocorrelation, effective n and the intervals by resampling are left out"
         )
     });
-    // A service that froze looks as fast as before it when only the time until the last request counts.
+    // Measured until its last request only, a service that froze looks as fast as before.
     let guessed = first_of(sides, |run| run.window_is_guessed).map(|runs| {
         format!(
-            "throughput of {runs} is over the time from the first to the last request: no summary of \
-             --json beside the file tells the measured window"
+            "the throughput of {runs} covers the time from the first to the last request, because no --json summary \
+             beside the file gives the measured window"
         )
     });
     let mut warnings = Vec::from_iter(guessed.map(Warning::from));
@@ -48,20 +47,20 @@ pub(super) fn warnings(sides: &Sides<'_>, comparison: &Comparison) -> Vec<Warnin
     warnings
 }
 
-/// What was tolerated while a run was read, and what its figures lack.
+/// Returns the warnings of the reader of a run, and those about requests that its figures lack.
 fn of_run(run: &Run, side: &str) -> Vec<Warning> {
     let mut warnings = run.warnings.clone();
     let label = &run.label;
     if run.censored > 0 {
         let text = format!(
-            "run {label} ({side}) was cut short with {} request(s) in flight; the slowest may be missing",
+            "run {label} ({side}) was cut short with {} request(s) in flight; the slowest replies may be missing",
             run.censored
         );
         warnings.push(Warning::new(format!("cut short: {side}"), text));
     }
     if run.failures > 0 {
         let text = format!(
-            "{} request(s) of run {label} ({side}) failed; they are not among the latencies",
+            "{} request(s) of run {label} ({side}) failed; the latencies do not include them",
             run.failures
         );
         warnings.push(Warning::new(format!("failures: {side}"), text));
@@ -69,7 +68,7 @@ fn of_run(run: &Run, side: &str) -> Vec<Warning> {
     warnings
 }
 
-/// The first run of which this is true, and how many more there are; `None` without any.
+/// Returns the label of the first run that fulfils the condition, and how many more do. `None` without any.
 fn first_of(sides: &Sides<'_>, is_one: fn(&Run) -> bool) -> Option<String> {
     let mut runs = sides.runs().filter(|(_, run)| is_one(run));
     let first = &runs.next()?.1.label;
@@ -83,20 +82,21 @@ fn few_blocks(sides: &Sides<'_>) -> Option<String> {
     let count = sides.count()?;
     (2..RECOMMENDED_BLOCKS).contains(&count).then(|| {
         format!(
-            "only {count} blocks: the sign-flip p cannot fall below {:.4}; use {RECOMMENDED_BLOCKS} or more",
+            "only {count} blocks: p cannot be below {:.4}, however large the change is; use \
+             {RECOMMENDED_BLOCKS} or more",
             2.0 / f64::from(1_u32 << count)
         )
     })
 }
 
-/// Steps that hide more than the threshold.
+/// Warns of steps that hide more than the threshold.
 fn coarse(comparison: &Comparison) -> Option<String> {
     let median = comparison.blocks.as_ref()?.effect(Metric::P50)?;
     let step = coarsest(comparison.sides())?;
     (median.resolution > comparison.threshold).then(|| {
         format!(
-            "the latencies are recorded in {}, which hides changes of the median up to {:.1} %; record \
-             them in finer steps",
+            "the latencies are recorded in {}, which hide changes of the median of up to {:.1} %; record them in \
+             finer steps",
             in_words(step),
             median.resolution * 100.0
         )
@@ -117,12 +117,12 @@ fn order_warning(comparison: &Comparison) -> Option<String> {
             })
         }
         Order::Fixed { first } => Some(format!(
-            "the {} run came first in each block: what one run leaves behind for the next would look \
-             like a change; make the order random",
+            "the {} run came first in each block, so an effect of the first run on the second would look like a \
+             change; make the order random",
             name(first)
         )),
         Order::NotInTurns => Some(
-            "the runs were not made in turns: other runs lie between the two of a block, so a drift of the \
+            "the runs were not made in turns: other runs lie between the two runs of a block, so a drift of the \
              machine would look like a change; make the two runs of a block one after the other"
                 .to_owned(),
         ),
@@ -140,32 +140,32 @@ fn drift_warnings(drifts: Drifts) -> impl Iterator<Item = String> {
         (
             "the round trips of both sides",
             drifts.level,
-            "the machine was not steady, which only blocks made in turns, in random order, take out of the change",
+            "the machine was not steady; only blocks made in turns, in random order, keep its drift out of the change",
         ),
         (
             "the ratio of the two sides",
             drifts.change,
-            "the change is not the same all the time",
+            "the change is not constant over time",
         ),
     ];
     told.into_iter().filter_map(|(what, drift, so)| {
         let Drift { per_block, p } = drift?;
         let direction = if per_block > 0.0 { "rose" } else { "fell" };
         Some(format!(
-            "{what} {direction} from block to block, by about {} each ({}): {so}",
+            "{what} {direction} from block to block, by about {} per block ({}): {so}",
             percent(per_block),
             p.equation()
         ))
     })
 }
 
-/// Student's interval over the blocks and the bootstrap's should tell about the same.
+/// Warns when Student's interval over the blocks and the bootstrap's differ much.
 fn disagreement(effect: &Effect) -> Option<String> {
     let bootstrap = effect.bootstrap?;
     let (student, resampled) = (effect.high - effect.low, bootstrap.high - bootstrap.low);
     let apart = bootstrap.low > effect.high || bootstrap.high < effect.low;
     let ratio = student.max(resampled) / student.min(resampled);
-    // Where both are narrow their ratio means nothing.
+    // The ratio of two narrow intervals means nothing.
     let is_bad = apart || (ratio > DISAGREEMENT && student.max(resampled) > 0.02);
     is_bad.then(|| {
         format!(
@@ -178,28 +178,28 @@ fn disagreement(effect: &Effect) -> Option<String> {
     })
 }
 
-/// With fewer blocks, the same order in all of them may be chance.
+/// With fewer blocks, all of them may have the same order by chance.
 const FEWEST_FOR_ORDER: usize = 5;
-/// False-alarm rate of each drift test; the two together give 5 %.
+/// False-alarm rate of each drift test. Both tests together have 5 %.
 const LEVEL: f64 = 0.025;
 
-/// In which order the runs were made.
+/// The order in which the runs were made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub(crate) enum Order {
-    /// Not every run says when it started.
+    /// Not every run has a start time.
     Unknown,
-    /// Block by block, and not always the same side first.
+    /// Block by block, with either side first.
     InTurns,
-    /// Block by block, and in each block this side first.
+    /// Block by block, and always with this side first.
     #[serde(rename = "one_order")]
     Fixed {
         /// The side that came first.
         first: Side,
     },
-    /// Runs of other blocks lie between those of one block.
+    /// Runs of other blocks lie between the runs of one block.
     NotInTurns,
-    /// All runs of one side before all of the other.
+    /// All runs of one side before all runs of the other.
     InSequence {
         /// The side that came first.
         first: Side,
@@ -211,20 +211,20 @@ pub(crate) enum Order {
 pub(crate) struct Drift {
     /// Relative change from one block to the next.
     pub(crate) per_block: f64,
-    /// How often a series without a drift looks so much like one (the t-test of its slope).
+    /// The p-value of the t-test of the slope: how often a series without a drift has at least this slope.
     pub(crate) p: PValue,
 }
 
-/// What time did to the figures: each is `None` unless it is beyond chance and reaches the threshold.
+/// The drifts of the figures. Each is `None` unless it is significant and reaches the threshold.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub(crate) struct Drifts {
-    /// Of the median round trips of both sides together: the machine.
+    /// Drift of the median round trips of both sides together: the machine changed.
     pub(crate) level: Option<Drift>,
-    /// Of the ratio of the two sides: the change itself.
+    /// Drift of the ratio of the two sides: the effect of the change itself is not constant.
     pub(crate) change: Option<Drift>,
 }
 
-/// Tells the order by the starts of the runs.
+/// Determines the order from the start times of the runs.
 pub(super) fn order(sides: &Sides<'_>) -> Order {
     let starts = sides.both().map(|side| {
         let starts = side.runs.iter().map(|run| run.started);
@@ -254,8 +254,7 @@ pub(super) fn order(sides: &Sides<'_>) -> Order {
     }
 }
 
-/// Looks for a drift over the blocks, in the order of their starts, or as they were given where a start is
-/// not known.
+/// Looks for a drift over the blocks, in the order of their starts, or in the given order if a start is not known.
 pub(super) fn drifts(sides: &Sides<'_>, blocks: Option<&Blocks>, threshold: f64) -> Drifts {
     let Some(median) = blocks.and_then(|blocks| blocks.effect(Metric::P50)) else {
         return Drifts::default();
@@ -263,7 +262,7 @@ pub(super) fn drifts(sides: &Sides<'_>, blocks: Option<&Blocks>, threshold: f64)
     let runs = sides.baseline.runs.iter().zip(sides.changed.runs);
     let starts = runs.map(|(old, new)| Some(old.started?.min(new.started?)));
     let mut places: Vec<usize> = (0..median.log_ratios.len()).collect();
-    // One block of unknown place, and none can be sorted.
+    // If one start is missing, the blocks cannot be sorted.
     if let Some(starts) = starts.collect::<Option<Vec<SystemTime>>>() {
         places.sort_by_key(|index| starts[*index]);
     }
@@ -325,12 +324,12 @@ mod tests {
         assert_eq!(always, Order::Fixed { first });
         let first = Side::Changed;
         assert_eq!(order_of(&[2, 3], &[0, 1]), Order::InSequence { first });
-        // Both at once, block by block, and too few blocks for an order to tell anything.
+        // The sides run at the same time, block by block, and there are too few blocks to prove an order.
         assert_eq!(order_of(&[0, 2, 4, 6, 8], &[0, 2, 4, 6, 8]), Order::InTurns);
         assert_eq!(order_of(&[0, 2], &[1, 3]), Order::InTurns);
     }
 
-    /// Six blocks, each slower than the one before; the last may not say when it was made.
+    /// Makes six blocks, each slower than the one before. The last may lack its start time.
     fn rising(last_is_known: bool) -> crate::compare::Comparison {
         let side = |offset: u64| {
             let run = |block: u64| {

@@ -1,4 +1,5 @@
-//! By which rule the blocks are judged: what counts as a difference, and whether they are looked at once or after each.
+//! The rule of judging the blocks: what counts as a difference, and whether the comparison looks once or after each
+//! block.
 
 use serde::Serialize;
 
@@ -9,33 +10,33 @@ use crate::stats::{
     paired_interval, variance,
 };
 
-/// How often an interval misses the truth.
+/// The share of intervals that miss the truth.
 const ALPHA: f64 = 0.05;
-/// Standard deviation of the prior of the effect size: in standard deviations of a block's log-ratio. Three blocks
-/// have a bound only from 2.5 on.
+/// Standard deviation of the prior of the effect size, in standard deviations of a block's log-ratio. Three blocks have
+/// a finite interval only from 2.5 on.
 const TAU: f64 = 3.0;
-/// The quantiles beside the median share its evidence.
+/// Each quantile other than the median gets this fraction of the error.
 const QUANTILES: f64 = 4.0;
 
-/// Fewer blocks carry no verdict that is looked at once: four leave Student's t three degrees of freedom, with which one
-/// odd block decides, and the exact sign-flip test cannot tell chance from change (p is 0.125 at least).
+/// Fewer blocks allow no verdict of a single look. Four leave Student's t three degrees of freedom, so one odd block
+/// decides, and the exact sign-flip test cannot tell chance from change (p is at least 0.125).
 const FEWEST_ONCE: u64 = 5;
-/// Within so many blocks each sequence has a bound.
+/// With this many blocks every sequence has a finite interval.
 const BOUNDED: u64 = 50;
 
-/// How the blocks are judged. All of it is fixed before the first block.
+/// How the blocks are judged. All fields are fixed before the first block.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Rule {
     /// The relative change that counts as a difference.
     pub(crate) threshold: f64,
-    /// Whether the blocks are looked at after each, and end because of what they say.
+    /// Whether the comparison looks after each block, and may end because of the result.
     pub(crate) is_sequential: bool,
     /// How many sides are compared with this baseline.
     pub(crate) comparisons: u32,
 }
 
 impl Rule {
-    /// The interval of the mean log-ratio of a figure.
+    /// Returns the interval of the mean log-ratio of a figure.
     pub(super) fn interval(self, metric: Metric, log_ratios: &[f64]) -> Option<Interval> {
         match self.is_sequential {
             true => anytime_interval(log_ratios, self.alpha(metric), TAU),
@@ -43,7 +44,7 @@ impl Rule {
         }
     }
 
-    /// How often the interval of a figure may miss the truth. Mean and throughput restate the quantiles.
+    /// Returns how often the interval of a figure may miss the truth. Mean and throughput only restate the quantiles.
     fn alpha(self, metric: Metric) -> f64 {
         let shared = match metric {
             Metric::P90 | Metric::P95 | Metric::P99 if self.is_sequential => QUANTILES,
@@ -52,8 +53,8 @@ impl Rule {
         ALPHA / shared / f64::from(self.comparisons)
     }
 
-    /// How many blocks make that interval's half-width fall below `target`, if they keep their standard deviation;
-    /// `None` when that takes more than 10,000.
+    /// Returns how many blocks shrink the half-width of that interval below `target`, if their standard deviation stays
+    /// the same. `None` when that takes more than 10,000.
     pub(super) fn blocks_for(self, metric: Metric, deviation: f64, target: f64) -> Option<u64> {
         blocks_for_half_width(target, |count| match self.is_sequential {
             true => anytime_half_width(deviation, count, self.alpha(metric), TAU),
@@ -61,8 +62,8 @@ impl Rule {
         })
     }
 
-    /// The fewest blocks that carry a verdict: in a sequence those with which all figures have a bound. A better median
-    /// must not hide a worse tail.
+    /// Returns the fewest blocks that allow a verdict. In a sequence, all figures must have a finite interval, so that
+    /// a better median cannot hide a worse tail.
     pub(super) fn fewest_blocks(self) -> u64 {
         if !self.is_sequential {
             return FEWEST_ONCE;
@@ -74,7 +75,7 @@ impl Rule {
         (2..BOUNDED).find(is_bounded).unwrap_or(BOUNDED)
     }
 
-    /// What these log-ratios of a figure say. The steps of the clock may hide a part of them, up to `hidden`.
+    /// Judges these log-ratios of a figure. The steps of the clock may hide a part of them, up to `hidden`.
     pub(super) fn judge(
         self,
         metric: Metric,
@@ -89,7 +90,7 @@ impl Rule {
             Some(needed.saturating_sub(count).max(1))
         };
         let judged = match metric {
-            // Judged as a latency, of which less is better.
+            // Judged like a latency, where less is better.
             Metric::Throughput => interval.negated(),
             _ => interval,
         };
@@ -97,27 +98,27 @@ impl Rule {
     }
 }
 
-/// What blocks say, each by the natural logarithm of the changed median over the baseline's; `None` while their interval
-/// has no bound. Of the options, threshold and rule count.
+/// Returns the verdict of blocks, given as natural logarithms of the changed median over the baseline's. `None` while
+/// their interval is not finite. Of the options, only threshold and rule count.
 #[must_use]
 pub fn verdict_on(log_ratios: &[f64], options: &Options) -> Option<Verdict> {
     let judged = options.rule().judge(Metric::P50, log_ratios, 0.0)?;
     Some(judged.1)
 }
 
-/// A comparison that is looked at after each block: its rule, and what the median looked like after each.
+/// A comparison that looks after each block: its rule, and the median after each block.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Sequence {
-    /// How often at most any of its intervals misses the truth.
+    /// Upper bound on how often any of its intervals misses the truth.
     alpha: f64,
     /// Standard deviation of the prior of the effect size.
     tau: f64,
     least_blocks: u64,
-    /// Empty without a median in each run.
+    /// Empty if a run has no median.
     pub(crate) looks: Vec<Look>,
 }
 
-/// What was seen after so many blocks.
+/// The state after a number of blocks.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Look {
     pub(crate) blocks: u64,
@@ -128,7 +129,7 @@ pub(crate) struct Look {
 }
 
 impl Sequence {
-    /// `None` under a rule that looks once.
+    /// Returns `None` under a rule that looks once.
     pub(super) fn of(rule: Rule, blocks: Option<&Blocks>) -> Option<Self> {
         if !rule.is_sequential {
             return None;

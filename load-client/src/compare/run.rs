@@ -1,8 +1,8 @@
-//! What is known of one run, the names of both sides, and the steps in which latencies are recorded.
+//! The data of one run, the names of both sides, and the steps in which latencies are recorded.
 //!
-//! A median of whole milliseconds stands for any within a step. The bounds of what that hides are those of the worst
-//! case (Manski, *Partial Identification of Probability Distributions*, 2003, section 1.4): they do not shrink with more
-//! requests or blocks, because every block may err to the same side.
+//! A median in whole milliseconds stands for any value within a step. The bounds of what a step hides are those of the
+//! worst case (Manski, *Partial Identification of Probability Distributions*, 2003, section 1.4). They do not shrink
+//! with more requests or blocks, because every block may err in the same direction.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
@@ -15,45 +15,45 @@ use crate::stats::{Interval, SortedSample};
 /// The measured requests of one run, without its warm-up.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Run {
-    /// Where the run came from, usually its file name.
+    /// Name of the run, usually its file name.
     pub label: String,
-    /// What was asked for: request type and name of each kind of request.
+    /// Request type and name of each kind of request.
     pub(crate) kinds: BTreeSet<String>,
     /// Latencies of the requests that were answered well, in milliseconds.
     pub latencies_ms: Vec<f64>,
-    /// Whether they are in the order of sending; what depends on that order is left out otherwise.
+    /// Whether the latencies are in the order of sending. Otherwise all figures that depend on the order are left out.
     pub(crate) is_ordered: bool,
-    /// The same run for each kind of request alone; empty unless there is more than one.
+    /// The same run for each kind of request alone. Empty unless there is more than one kind.
     pub(crate) parts: BTreeMap<String, Run>,
     /// Requests that failed: time-outs, send errors, error replies.
     pub failures: u64,
-    /// Ok replies per second over the measured window; `None` when the file has no timestamps.
+    /// Good replies per second over the measured window. `None` when the file has no time stamps.
     pub throughput: Option<f64>,
-    /// Whether the throughput is over the time from the first to the last request, because nothing tells the
-    /// window that was asked for.
+    /// Whether the throughput covers the time from the first to the last request, because the measured window is not
+    /// known.
     pub window_is_guessed: bool,
     /// Requests left out because they were sent during the warm-up.
     pub(crate) warm_up: u64,
     /// Requests still in flight when the run was cut short: neither answered nor failed.
     pub(crate) censored: u64,
-    /// How the run went over its time, warm-up included; empty when the file has no timestamps.
+    /// The course of the run over time, warm-up included. Empty when the file has no time stamps.
     pub(crate) timeline: Vec<TimeBin>,
-    /// What was tolerated while reading, one sentence each.
+    /// What the reader tolerated, one sentence each.
     pub(crate) warnings: Vec<Warning>,
-    /// Why its figures must not be used, if its load client said so.
+    /// The load client's reasons why the figures must not be used, if it gave any.
     pub invalid: Vec<String>,
-    /// When it started, if its summary or its time stamps say so.
+    /// When the run started, if its summary or its time stamps show it.
     pub started: Option<SystemTime>,
     /// When its file was last written.
     pub(crate) written: Option<SystemTime>,
-    /// The identifier that its summary gives it.
+    /// The identifier from its summary.
     pub(crate) run_id: Option<String>,
-    /// A digest of its file's requests; runs that share it are copies.
+    /// A digest of its file's requests. Runs with the same digest are copies.
     pub(crate) digest: Option<u64>,
 }
 
 impl Run {
-    /// A run of good replies, with nothing else to tell.
+    /// Makes a run of good replies without any other data.
     #[must_use]
     pub fn new(label: String, latencies_ms: Vec<f64>) -> Self {
         Self {
@@ -70,9 +70,9 @@ impl Run {
 pub(crate) struct TimeBin {
     /// Its middle, in seconds from the first request.
     pub(crate) seconds: f64,
-    /// Median of the replies to what was sent in it, in milliseconds.
+    /// Median of the replies to the requests sent in it, in milliseconds.
     pub(crate) median_ms: f64,
-    /// Their 95th percentile.
+    /// Their 95th percentile, in milliseconds.
     pub(crate) p95_ms: f64,
     /// Whether it belongs to the warm-up.
     pub(crate) warm_up: bool,
@@ -82,9 +82,9 @@ pub(crate) struct TimeBin {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Side {
-    /// What is compared against.
+    /// The side that the other one is compared against.
     Baseline,
-    /// What was changed.
+    /// The side with the change.
     Changed,
 }
 
@@ -106,32 +106,32 @@ impl std::fmt::Display for Side {
     }
 }
 
-/// Letters of a side's name: more would make its columns too wide.
+/// The longest name of a side, in characters. Longer names would make the columns too wide.
 const LONGEST_NAME: usize = 40;
-/// What a name may have beside letters, digits and blanks: nothing that is markup in any of the outputs.
+/// The characters besides letters, digits and spaces that a name may have. None is markup in any of the outputs.
 const SIGNS: &str = "._-+/:=,";
 
 /// The names of both sides; `baseline` and `changed` unless others are given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Names([String; 2]);
 
-/// Why a side cannot be called so.
+/// The reason why a side cannot have a name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
-    /// It is empty, long, or has signs that no name has.
-    #[error("takes 1 to {LONGEST_NAME} letters, digits, blanks or signs of {SIGNS}")]
+    /// The name is empty, too long, or has other characters.
+    #[error("takes 1 to {LONGEST_NAME} letters, digits, spaces or characters of {SIGNS}")]
     Unfit,
-    /// Nobody could tell the sides apart.
-    #[error("both sides are called {0:?}: give each a name of its own")]
+    /// With equal names, nobody could tell the sides apart.
+    #[error("both sides are called {0:?}: give them different names")]
     Same(String),
 }
 
 impl Names {
-    /// Names the side compared against, and the one that was changed.
+    /// Names the baseline and the changed side.
     ///
     /// # Errors
     ///
-    /// When a name is empty, long or has unusual signs, or when both are the same.
+    /// Returns an error when a name is empty, too long or has other characters, or when both are the same.
     pub fn try_new(baseline: &str, changed: &str) -> Result<Self, NameError> {
         let (baseline, changed) = (side_name(baseline)?, side_name(changed)?);
         if baseline == changed {
@@ -140,7 +140,7 @@ impl Names {
         Ok(Self([baseline, changed]))
     }
 
-    /// The baseline's name and the changed side's.
+    /// Returns the names of the baseline and of the changed side.
     pub(super) fn both(&self) -> [&str; 2] {
         self.0.each_ref().map(String::as_str)
     }
@@ -152,7 +152,7 @@ impl Default for Names {
     }
 }
 
-/// Reads the name of one side.
+/// Checks and returns the name of one side.
 pub(crate) fn side_name(text: &str) -> Result<String, NameError> {
     let name = text.trim();
     let is_fit = |own: char| own.is_alphanumeric() || own == ' ' || SIGNS.contains(own);
@@ -163,23 +163,22 @@ pub(crate) fn side_name(text: &str) -> Result<String, NameError> {
     }
 }
 
-/// Powers of ten that are tried as the step, coarsest first.
+/// The powers of ten that are tried as the step.
 const EXPONENTS: std::ops::RangeInclusive<i32> = -9..=2;
-/// How far from a whole number of steps a value may lie, in steps: the rounding of its digits.
+/// How far a value may lie from a whole number of steps, in steps. This allows for the rounding of its digits.
 const SLACK: f64 = 1e-3;
-/// Values closer than this share of themselves are one value that was rounded in other ways.
+/// Values whose relative distance is smaller are one value that was rounded in different ways.
 const SAME: f64 = 1e-9;
 
-/// The step between the values that a sample can hold, such as 1.0 for whole milliseconds.
+/// Returns the step between the values that a sample can hold, such as 1.0 for whole milliseconds.
 ///
-/// Two signs are looked for, and the coarser counts: the largest power of ten of which all values are
-/// multiples, as digits cut off leave it; and, where at least half of the values are tied with another,
-/// the smallest gap between tied values, as the ticks of a clock leave it. Ties are the mark of recorded
-/// values that stand for a whole cell (Sheppard, "On the Calculation of the Most Probable Values of
-/// Frequency-Constants, for Data Arranged According to Equidistant Division of a Scale", Proceedings of
-/// the London Mathematical Society 29, 1898).
+/// The step is the larger of two candidates. The first is the largest power of ten of which all values are multiples,
+/// as cut-off digits leave it. The second is the smallest gap between tied values, as the ticks of a clock leave it. It
+/// counts only if at least half of the values are tied with another. Ties are the mark of recorded values that stand
+/// for a whole cell (Sheppard, "On the Calculation of the Most Probable Values of Frequency-Constants, for Data
+/// Arranged According to Equidistant Division of a Scale", Proceedings of the London Mathematical Society 29, 1898).
 ///
-/// `None` when no step is seen: values of full precision, or nothing but zeroes.
+/// Returns `None` when there is no step: for values of full precision, or nothing but zeroes.
 pub(super) fn lattice_step(sample: &SortedSample) -> Option<f64> {
     if sample.max() == 0.0 && sample.min() == 0.0 {
         return None;
@@ -210,11 +209,12 @@ fn tick(sorted: &[f64]) -> Option<f64> {
         let gaps = groups.windows(2).map(|pair| pair[1][0] - pair[0][0]);
         gaps.reduce(f64::min)
     };
-    // A single tied value says only how far its neighbours are.
+    // A single tied value only gives the distance to its neighbours.
     smallest_gap(&tied).or_else(|| smallest_gap(&groups))
 }
 
-/// How far the logarithm of a value may lie from the truth because of the steps; `None` below half a step.
+/// Returns how far the logarithm of a value may lie from the truth because of the steps. `None` for a value that is not
+/// above half a step.
 pub(super) fn hidden_at(value: f64, step: f64) -> Option<f64> {
     let half = step / 2.0;
     if half == 0.0 {
@@ -223,7 +223,7 @@ pub(super) fn hidden_at(value: f64, step: f64) -> Option<f64> {
     (value > half).then(|| ((value + half) / (value - half)).ln())
 }
 
-/// Widens an interval of a relative change by what the steps hide, in logarithms.
+/// Widens an interval of a relative change by what the steps hide, given as a logarithm.
 pub(super) fn widened(interval: Interval, hidden: f64) -> Interval {
     Interval {
         low: (interval.low.ln_1p() - hidden).exp_m1(),
@@ -232,9 +232,9 @@ pub(super) fn widened(interval: Interval, hidden: f64) -> Interval {
     }
 }
 
-/// A step in words: `steps of 1 ms`.
+/// Formats a step, such as `steps of 1 ms`.
 pub(super) fn in_words(step: f64) -> String {
-    // Six digits are nanoseconds; more is the rounding of the search for the step.
+    // Six digits reach nanoseconds. More digits are rounding errors of the search for the step.
     format!("steps of {} ms", (step * 1e6).round() / 1e6)
 }
 
@@ -304,7 +304,7 @@ mod resolution_tests {
             let found = lattice_step(&drawn(400, step)).unwrap();
             assert!((found - step).abs() < 1e-9, "{step}: {found}");
         }
-        // Ticks of a clock, which are no power of ten.
+        // Ticks of a clock, which are not powers of ten.
         for step in [15.625 / 10.0, 1.0 / 3.0] {
             let found = lattice_step(&drawn(400, step)).unwrap();
             assert!((found - step).abs() < 1e-9, "{step}: {found}");

@@ -1,4 +1,4 @@
-//! The figures of each run, and of all runs of a side together: what a comparison is made of.
+//! The figures of each run, and of all runs of a side together.
 
 use serde::Serialize;
 
@@ -9,21 +9,21 @@ use crate::stats::{
     effective_sample_size_of_quantile, mean, quantile_is_supported, quantile_of_sorted,
 };
 
-/// The figures of one run, or of a side's runs together. What is undefined is `None`.
+/// The figures of one run, or of all runs of a side. An undefined figure is `None`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Figures {
     /// Requests that were answered well.
     pub(crate) count: u64,
     pub(crate) failures: u64,
-    /// Failed share of all measured requests.
+    /// Share of the measured requests that failed.
     pub(crate) failure_rate: Option<f64>,
     pub(crate) mean_ms: Option<f64>,
     pub(crate) median_ms: Option<f64>,
-    /// `None`, like the percentiles below, unless ten replies lie above it.
+    /// `None` unless ten replies lie above it, like the percentiles below.
     pub(crate) p90_ms: Option<f64>,
     pub(crate) p95_ms: Option<f64>,
     pub(crate) p99_ms: Option<f64>,
-    /// Ok replies per second; for a side, the mean over its runs.
+    /// Good replies per second. For a side, the mean over its runs.
     pub(crate) throughput: Option<f64>,
 }
 
@@ -47,23 +47,23 @@ impl Figures {
         }
     }
 
-    /// All measured requests, answered well or not.
+    /// Returns the number of measured requests, answered well or not.
     pub(super) fn requests(&self) -> u64 {
         self.count + self.failures
     }
 }
 
-/// How far the requests of a run are from being independent.
+/// How far the requests of a run are from independence.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub(crate) struct Dependence {
-    /// Correlation of each latency with the next.
+    /// Correlation of each latency with the next one.
     pub(crate) autocorrelation: Option<f64>,
-    /// Number of independent requests that would tell as much about the mean.
+    /// Number of independent requests that would say as much about the mean.
     pub(crate) effective_size: Option<f64>,
-    /// Number of independent requests that would tell as much about the 99th percentile.
+    /// Number of independent requests that would say as much about the 99th percentile.
     pub(crate) effective_size_p99: Option<f64>,
-    /// Length of the blocks that are resampled, in requests; `None`, like all above, when the order of the
-    /// requests is not known.
+    /// Length of the resampled blocks, in requests. `None`, like the fields above, when the order of the requests is
+    /// not known.
     pub(crate) block_length: Option<usize>,
 }
 
@@ -82,13 +82,14 @@ impl Dependence {
     }
 }
 
-/// Shortest stretch of time that is resampled as one block: pauses for garbage collection or a
-/// flush last up to about as long.
+/// The shortest stretch of time that is resampled as one block, in seconds. Pauses for garbage collection or a flush
+/// last up to about as long.
 const FLOOR_SECONDS: f64 = 1.0;
-/// At least so many blocks must fit into a run, or resampling would draw the run itself.
+/// At least this many blocks must fit into a run. Otherwise resampling would only repeat the run itself.
 const FEWEST_BLOCKS_A_RUN: usize = 10;
 
-/// The block length by Politis and White, a second of requests at least, a tenth of the run at most.
+/// Returns the block length in requests by Politis and White, at least a second of requests and at most a tenth of the
+/// run.
 fn block_length(run: &Run) -> usize {
     let second = run.throughput.map_or(1.0, |rate| rate * FLOOR_SECONDS);
     let second = second.ceil() as usize;
@@ -104,10 +105,10 @@ pub(crate) struct RunFigures {
     pub(crate) label: String,
     #[serde(flatten)]
     pub(crate) figures: Figures,
-    /// The steps in which its latencies are recorded, in milliseconds; `None` where none is seen.
+    /// The steps in which its latencies are recorded, in milliseconds. `None` if there is no visible step.
     pub(crate) resolution_ms: Option<f64>,
     pub(crate) dependence: Dependence,
-    /// How it went over its time, warm-up included.
+    /// The course of the run over time, warm-up included.
     pub(crate) timeline: Vec<TimeBin>,
 }
 
@@ -124,7 +125,7 @@ impl RunFigures {
     }
 }
 
-/// All runs of one side, each on its own and pooled.
+/// All runs of one side, separate and pooled.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct SideSummary {
     pub(crate) name: String,
@@ -134,13 +135,13 @@ pub(crate) struct SideSummary {
     pub(crate) runs: Vec<RunFigures>,
 }
 
-/// The runs of one side while they are compared: their figures, and all requests pooled.
+/// The runs of one side during a comparison: their figures, and all requests pooled.
 pub(super) struct Pooled<'a> {
     pub(super) runs: &'a [Run],
     pub(super) summary: SideSummary,
-    /// Run after run, each in the order of sending.
+    /// All latencies in milliseconds, run after run, each run in the order of sending.
     pub(super) latencies_ms: Vec<f64>,
-    /// The same ascending; `None` without any.
+    /// The same latencies, ascending. `None` if there are none.
     pub(super) sorted: Option<SortedSample>,
 }
 
@@ -166,13 +167,13 @@ impl<'a> Pooled<'a> {
         }
     }
 
-    /// All latencies, ascending.
+    /// Returns all latencies in milliseconds, ascending.
     pub(super) fn ascending(&self) -> &[f64] {
         self.sorted.as_ref().map_or(&[], SortedSample::values)
     }
 
-    /// All runs one after the other, with the longest of their blocks; `None` when the order of the requests of
-    /// a run is not known.
+    /// Returns all runs one after the other, with the largest of their block lengths. `None` when the order of the
+    /// requests of a run is not known.
     pub(super) fn series(&self) -> Option<Series<'_>> {
         let runs = self.summary.runs.iter();
         let lengths: Option<Vec<usize>> = runs.map(|run| run.dependence.block_length).collect();
@@ -209,7 +210,7 @@ impl<'a> Sides<'a> {
         self.summaries().map(|side| side.name.as_str())
     }
 
-    /// All runs, each with the name of its side.
+    /// Returns all runs, each with the name of its side.
     pub(super) fn runs(&self) -> impl Iterator<Item = (&str, &'a Run)> {
         let sides = self.both().into_iter();
         sides.flat_map(|side| {
@@ -218,19 +219,19 @@ impl<'a> Sides<'a> {
         })
     }
 
-    /// How many blocks there are; `None` when the sides have different numbers of runs.
+    /// Returns the number of blocks, `None` when the sides have different numbers of runs.
     pub(super) fn count(&self) -> Option<usize> {
         let [old, new] = self.both().map(|side| side.runs.len());
         (old == new).then_some(old)
     }
 
-    /// The figures of the two runs of each block.
+    /// Returns the figures of the two runs of each block.
     pub(super) fn blocks(&self) -> impl Iterator<Item = [&RunFigures; 2]> {
         let [old, new] = self.summaries().map(|side| side.runs.iter());
         old.zip(new).map(|(old, new)| [old, new])
     }
 
-    /// The requests of the two runs of each block, to be resampled; `None` without blocks, and when the order of
+    /// Returns the requests of the two runs of each block for resampling. `None` without blocks, and when the order of
     /// the requests of a run is not known.
     pub(super) fn pairs(&self) -> Option<Vec<RunPair<'a>>> {
         let series = |side: &Pooled<'a>, index: usize| {
@@ -249,12 +250,12 @@ impl<'a> Sides<'a> {
     }
 }
 
-/// How far the mean log-ratio over the blocks may lie from the truth because of the steps; 0 where there
-/// are none. `None` when a figure lies below half a step, so that its ratio may be anything.
+/// Returns how far the mean log-ratio over the blocks may lie from the truth because of the steps, 0 without steps.
+/// `None` when a figure lies below half a step, so that its ratio may have any value.
 pub(super) fn hidden(metric: Metric, sides: &Sides<'_>) -> Option<f64> {
     let blocks = sides.blocks().map(|[old, new]| {
-        // The larger of both bounds the ratio whether values are rounded (up to half a step either way) or cut
-        // off (up to a step one way).
+        // The larger bound of the two holds for rounded values (up to half a step either way) and for cut-off values
+        // (up to a step one way).
         Some(hidden_in(metric, old)?.max(hidden_in(metric, new)?))
     });
     mean(&blocks.collect::<Option<Vec<f64>>>()?)
@@ -265,7 +266,7 @@ fn hidden_in(metric: Metric, run: &RunFigures) -> Option<f64> {
     hidden_at(metric.of(&run.figures)?, step.unwrap_or(0.0))
 }
 
-/// The coarsest step of the runs' latencies, in milliseconds.
+/// Returns the coarsest step of the runs' latencies, in milliseconds.
 pub(super) fn coarsest(sides: [&SideSummary; 2]) -> Option<f64> {
     let runs = sides.into_iter().flat_map(|side| &side.runs);
     runs.filter_map(|run| run.resolution_ms).reduce(f64::max)

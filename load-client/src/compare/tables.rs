@@ -1,16 +1,16 @@
-//! The tables that show a comparison, as data: terminal, Markdown and page differ in their markup alone. Pure.
+//! The tables of a comparison, as data. Terminal, Markdown and page differ only in their markup.
 
 use super::verdict::{percent, range};
 use super::{Comparison, Effect, Kind, Metric, RunFigures, change};
 use crate::stats::{Interval, TTest};
 
-/// One table. The first column names its rows.
+/// A table. Its first column names the rows.
 #[derive(Debug)]
 pub(crate) struct Table {
     pub(crate) heading: String,
     pub(crate) columns: Vec<Column>,
     pub(crate) rows: Vec<Vec<String>>,
-    /// What a reader must know of it, where there is room to say so.
+    /// The explanation of the table, shown where there is room for it.
     pub(crate) note: Option<String>,
 }
 
@@ -18,17 +18,17 @@ pub(crate) struct Table {
 #[derive(Debug)]
 pub(crate) struct Column {
     pub(crate) name: String,
-    /// Left out where there is little room.
+    /// Whether it is left out where there is little room.
     pub(crate) is_detail: bool,
 }
 
 impl Table {
-    /// A table of names and values, which needs no header.
+    /// Returns whether it is a table of names and values, which needs no header.
     pub(crate) fn is_list(&self) -> bool {
         self.columns.len() == 1
     }
 
-    /// The same without details.
+    /// Removes the columns of details.
     pub(crate) fn brief(mut self) -> Self {
         for row in &mut self.rows {
             let details = self.columns.iter().map(|column| column.is_detail);
@@ -40,7 +40,7 @@ impl Table {
         self
     }
 
-    /// A table of `items`, which `name` names: a row for each, and no column yet.
+    /// Starts a table with a row for each of `items`, named by `name`, and without further columns.
     fn of<T>(heading: impl Into<String>, items: &[T], name: impl Fn(&T) -> String) -> Rows<'_, T> {
         let table = Self {
             heading: heading.into(),
@@ -62,7 +62,7 @@ impl Table {
     }
 }
 
-/// A table to which columns are added, and what its rows are about.
+/// A table under construction, with the items of its rows.
 struct Rows<'a, T> {
     items: &'a [T],
     table: Table,
@@ -80,7 +80,7 @@ impl<T> Rows<'_, T> {
         self
     }
 
-    /// A column that is left out where there is little room.
+    /// Adds a column that is left out where there is little room.
     fn detail(self, name: impl Into<String>, cell: impl Fn(&T) -> String) -> Self {
         let mut rows = self.column(name, cell);
         if let Some(column) = rows.table.columns.last_mut() {
@@ -90,13 +90,13 @@ impl<T> Rows<'_, T> {
     }
 }
 
-/// What the verdict rests on: the effects over the blocks, and each kind of request.
+/// Returns the tables behind the verdict: the effects over the blocks, and each kind of request.
 pub(crate) fn verdicts(comparison: &Comparison) -> Vec<Table> {
     let tables = [effects(comparison), looks(comparison), kinds(comparison)];
     tables.into_iter().flatten().collect()
 }
 
-/// Both sides pooled, with the change of each figure.
+/// Returns the table of the pooled sides, with the change of each figure.
 pub(crate) fn pooled(comparison: &Comparison) -> Table {
     let pooled = comparison.sides().map(|side| &side.pooled);
     let count = |name: &str, counts: [u64; 2]| {
@@ -120,7 +120,7 @@ pub(crate) fn pooled(comparison: &Comparison) -> Table {
         .table
 }
 
-/// One row for each run.
+/// Returns the table with one row for each run.
 pub(crate) fn runs(comparison: &Comparison) -> Table {
     let sides = comparison.sides().into_iter();
     let runs = sides.flat_map(|side| side.runs.iter().map(|run| (&side.name, run)));
@@ -139,13 +139,13 @@ pub(crate) fn runs(comparison: &Comparison) -> Table {
         .detail("autocorrelation", |(_, run)| figure(run.dependence.autocorrelation))
         .table
         .noted(
-            "The requests of one run resemble their neighbours; the effective n is how many independent ones would \
-             tell as much about the mean, or about the p99. Empty where the file does not tell the order of the \
-             requests.",
+            "The requests of one run resemble their neighbours. The effective n is the number of independent requests \
+             that would say as much about the mean, or about the p99. It is missing where the file does not show the \
+             order of the requests.",
         )
 }
 
-/// How the two distributions differ as wholes.
+/// Returns the table of the differences between the whole distributions.
 pub(crate) fn shape(comparison: &Comparison) -> Option<Table> {
     let shape = comparison.shape.as_ref()?;
     let milliseconds = |value: f64| format!("{value:+.3} ms");
@@ -164,11 +164,11 @@ pub(crate) fn shape(comparison: &Comparison) -> Option<Table> {
         ),
     ];
     Some(Table::list("all requests of both sides", rows).noted(
-        "Intervals take requests as independent and know nothing of what differs from run to run.",
+        "These intervals treat requests as independent and leave out the variation from run to run.",
     ))
 }
 
-/// What one run a side can tell.
+/// Returns the table for one run on each side.
 pub(crate) fn within(comparison: &Comparison) -> Option<Table> {
     let within = comparison.within_runs.as_ref()?;
     let names = comparison
@@ -190,7 +190,7 @@ pub(crate) fn within(comparison: &Comparison) -> Option<Table> {
     ))
 }
 
-/// The article's figures.
+/// Returns the table of the article's figures.
 pub(crate) fn per_request(comparison: &Comparison) -> Table {
     let per_request = &comparison.per_request;
     let rows = [
@@ -215,8 +215,8 @@ fn effects(comparison: &Comparison) -> Option<Table> {
         .column("change", |effect| percent(effect.change))
         .column("95 % interval", |effect| range(effect.low, effect.high));
     let rule = if comparison.sequence.is_some() {
-        "The intervals are those of a confidence sequence, which holds however often one looks; beside the median, a \
-         quantile gets a quarter of the error."
+        "The intervals are those of a confidence sequence, which hold however often you look. p90, p95 and p99 get a \
+         quarter of the error each."
     } else {
         rows = rows
             .detail("by bootstrap", |effect| {
@@ -226,19 +226,19 @@ fn effects(comparison: &Comparison) -> Option<Table> {
             .column("p (Holm)", |effect| {
                 or_dash(effect.p_holm, |p| p.to_string())
             });
-        "p: exact sign flips."
+        "p is from the exact sign-flip test."
     };
     let rows = rows.column("verdict", |effect| {
         or_dash(effect.verdict, |verdict| verdict.name().to_owned())
     });
     Some(rows.table.noted(format!(
         "A change counts from ±{} %. {rule} In a closed loop without think time the throughput is the number of users \
-         divided by the mean latency: it restates the latency, and is no second piece of evidence.",
+         divided by the mean latency. It restates the latency and is not independent evidence.",
         comparison.threshold * 100.0
     )))
 }
 
-/// What was seen after each block.
+/// Returns the table of the looks after each block.
 fn looks(comparison: &Comparison) -> Option<Table> {
     let looks = &comparison.sequence.as_ref()?.looks;
     let table = Table::of("the median after each block", looks, |look| {

@@ -84,7 +84,7 @@ fn different_failure_rates_carry_no_verdict() {
     let faster = BASELINE.map(|median| median * 0.7);
     let (baseline, changed) = (runs(&BASELINE), failing(faster, [8, 9, 7, 8, 8, 9]));
     assert_refused(&baseline, &changed, "the failure rates differ (0.00 %");
-    // The same on both sides, and a burst in one run: chance.
+    // The same on both sides, and a burst in one run, may be chance.
     let alike = failing(BASELINE, [9, 8, 8, 9, 7, 8]);
     assert_eq!(compared(&alike, &changed).verdict, Some(Verdict::Faster));
     let burst = failing(faster, [0, 0, 0, 40, 0, 0]);
@@ -105,7 +105,7 @@ fn failing(medians: [f64; 6], failures: [u64; 6]) -> Vec<Run> {
 #[test]
 fn failure_rates_that_are_plainly_unequal_carry_no_verdict_however_unlike_the_blocks() {
     let faster = BASELINE.map(|median| median * 0.7);
-    // p is 0.04 and more: the blocks differ among themselves.
+    // p is 0.04 and more, because the blocks differ among themselves.
     for (old, new) in [
         // Large, with a failure on either side.
         ([1, 0, 0, 0, 0, 0], [1, 21, 4, 35, 12, 40]),
@@ -117,7 +117,7 @@ fn failure_rates_that_are_plainly_unequal_carry_no_verdict_however_unlike_the_bl
         let (baseline, changed) = (failing(BASELINE, old), failing(faster, new));
         assert_refused(&baseline, &changed, "the failure rates differ (");
     }
-    // On both sides, some blocks spared, no large difference: chance.
+    // Failures on both sides, some blocks without any, no large difference: this may be chance.
     let (baseline, changed) = (
         failing(BASELINE, [1, 0, 0, 0, 0, 0]),
         failing(faster, [1, 1, 4, 1, 1, 9]),
@@ -127,11 +127,11 @@ fn failure_rates_that_are_plainly_unequal_carry_no_verdict_however_unlike_the_bl
 
 #[test]
 fn a_verdict_that_hangs_on_the_failed_requests_is_none() {
-    // In one run of each side a third gave up: the rates are alike, and a coin decides who is faster.
+    // A third of one run on each side failed. The rates are alike, and which side looks faster is chance.
     let baseline = failing(BASELINE, [200, 0, 0, 0, 0, 0]);
     let faster = BASELINE.map(|median| median * 0.95);
     let changed = failing(faster, [0, 0, 200, 0, 0, 0]);
-    assert_refused(&baseline, &changed, "the verdict hangs on them");
+    assert_refused(&baseline, &changed, "the verdict depends on how they count");
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn a_run_without_replies_carries_no_verdict() {
     let (baseline, mut changed) = (runs(&BASELINE), runs(&BASELINE));
     changed[2].latencies_ms.clear();
     changed[2].failures = 5;
-    assert_refused(&baseline, &changed, "of the changed side has no ok reply");
+    assert_refused(&baseline, &changed, "of the changed side has no good reply");
 }
 
 #[test]
@@ -202,7 +202,7 @@ fn invalid_runs_and_other_services_carry_no_verdict() {
     assert_refused(
         &baseline,
         &changed,
-        "different requests: run of KAFKA createOrder",
+        "no kind of request in common: run has KAFKA createOrder",
     );
     changed[2].invalid = vec!["the client used 190 % of a core".to_owned()];
     assert_refused(
@@ -278,7 +278,7 @@ fn resolution_of_either_side_widens_every_interval() {
     assert!(blocks.effect(Metric::P50).unwrap().resolution < 0.001);
 }
 
-/// What whole milliseconds hide of a figure, at least.
+/// Returns the least that whole milliseconds hide of a figure, as a relative change.
 fn least_of(figure_ms: f64) -> f64 {
     1.0 / (figure_ms + 0.5)
 }
@@ -287,7 +287,7 @@ fn least_of(figure_ms: f64) -> f64 {
 fn a_median_below_half_a_step_has_no_ratio() {
     let mut runs = runs(&BASELINE);
     for run in &mut runs {
-        // Steps of 10 ms, and a median between 0 and 10 of which nothing is known.
+        // With steps of 10 ms, a median between 0 and 10 is unknown.
         run.latencies_ms = [[0.0; 20], [0.0; 20], [10.0; 20]].concat();
     }
     assert_refused(&runs, &runs, "a median of zero");
@@ -343,7 +343,7 @@ fn two_single_runs_are_told_what_they_can_tell() {
 
 #[test]
 fn intervals_that_disagree_are_told() {
-    // Two blocks: Student's t with one degree of freedom is wide, the bootstrap cannot know.
+    // With two blocks, Student's t has one degree of freedom and is wide. The bootstrap cannot see this.
     let warnings = compared(&runs(&[6.0, 6.0]), &runs(&[5.0, 6.0])).warnings;
     let told = |warnings: &[Warning]| {
         warnings
@@ -386,7 +386,7 @@ fn what_is_said_of_several_runs_is_said_once() {
         "the p90 differs".to_owned().into(),
         "the p95 differs".to_owned().into(),
     ]);
-    let first = "a has few replies (the same of 2 more)";
+    let first = "a has few replies (and 2 more like this)";
     assert_eq!(
         told,
         [first, "no order", "the p90 differs", "the p95 differs"]

@@ -1,4 +1,4 @@
-//! The verdict on an interval, against a threshold of what matters in practice, and the sentence that tells it.
+//! The verdict on an interval, against the smallest change that matters in practice, and the sentence that states it.
 
 use serde::Serialize;
 
@@ -10,7 +10,7 @@ use crate::compare::sides::coarsest;
 use crate::compare::{Comparison, Metric};
 use crate::stats::Interval;
 
-/// What the blocks say about the median latency of the changed side.
+/// The verdict of the blocks on the median latency of the changed side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase", tag = "kind")]
 pub enum Verdict {
@@ -18,32 +18,31 @@ pub enum Verdict {
     Faster,
     /// The whole interval lies above the threshold.
     Slower,
-    /// The whole interval lies within the threshold (two one-sided tests: Schuirmann, Journal of
-    /// Pharmacokinetics and Biopharmaceutics 15, 1987; the 95 % interval is stricter than TOST's
-    /// 90 % one).
+    /// The whole interval lies within the threshold. This follows the two one-sided tests (TOST) of Schuirmann, Journal
+    /// of Pharmacokinetics and Biopharmaceutics 15, 1987. The 95 % interval is stricter than the 90 % interval of TOST.
     Equivalent,
-    /// The interval reaches over a threshold.
+    /// The interval crosses a threshold.
     Inconclusive {
-        /// About how many more blocks would settle it, were the spread and the mean to stay;
-        /// `None` when that is more than 10,000.
+        /// About how many more blocks would decide, if spread and mean stay the same. `None` when that is more than
+        /// 10,000.
         further_blocks: Option<u64>,
-        /// What keeps the interval wide.
+        /// The cause of the wide interval.
         because: Because,
     },
 }
 
-/// What keeps an interval from a decision.
+/// The cause why an interval does not decide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Because {
-    /// The blocks differ among themselves; more of them narrow the interval.
+    /// The blocks differ among themselves. More of them narrow the interval.
     Spread,
-    /// The steps of the recorded latencies are too coarse; no number of blocks helps.
+    /// The steps of the recorded latencies are too coarse. No number of blocks helps.
     Resolution,
 }
 
 impl Verdict {
-    /// The verdict in one word.
+    /// Returns the verdict in one word.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -55,9 +54,9 @@ impl Verdict {
     }
 }
 
-/// Judges the interval of a mean log-ratio of latencies against `threshold` (0.02 is 2 %). The interval has
-/// been widened by `hidden` on either side, which more blocks would not take away. `further` tells how many more make its
-/// half-width fall below a distance.
+/// Judges the interval of a mean log-ratio of latencies against `threshold` (0.02 is 2 %). The interval includes
+/// `hidden` on either side, which more blocks do not remove. `further` returns how many more blocks shrink its
+/// half-width below a distance.
 pub(super) fn judge(
     interval: &Interval,
     hidden: f64,
@@ -72,7 +71,7 @@ pub(super) fn judge(
     } else if interval.low > floor && interval.high < ceiling {
         Verdict::Equivalent
     } else {
-        // How narrow the half-interval must get to lie on one side of either bound.
+        // The half-width at which the interval no longer crosses the nearer bound.
         let [to_floor, to_ceiling] = [floor, ceiling].map(|bound| interval.estimate - bound);
         let distance = to_floor.abs().min(to_ceiling.abs()) - hidden;
         let further_blocks = further(distance);
@@ -88,7 +87,7 @@ pub(super) fn judge(
     }
 }
 
-/// The answer in one plain sentence.
+/// Returns the answer in plain sentences.
 pub(super) fn conclusion(comparison: &Comparison) -> String {
     if let Some(reason) = &comparison.refusal {
         let figures = figures_without_verdict(comparison);
@@ -113,7 +112,7 @@ pub(super) fn conclusion(comparison: &Comparison) -> String {
     let kinds = comparison.kinds.iter();
     let kinds = kinds.filter(|kind| kind.verdict == Some(other));
     let kinds = in_words(kinds.map(|kind| kind.kind.as_str()));
-    // Paired like the latency it stands beside, so that the table below shows the same figure.
+    // The paired throughput, because the table below shows the same figure.
     let throughput = blocks.effect(Metric::Throughput);
     let throughput = throughput.map(|effect| format!("; throughput {}", percent(effect.change)));
     format!(
@@ -126,13 +125,14 @@ pub(super) fn conclusion(comparison: &Comparison) -> String {
     )
 }
 
-/// What two single runs, or too few blocks, or the pooled requests say where there is no verdict.
+/// Returns the figures to state without a verdict: those of two single runs, of too few blocks, or of the pooled
+/// requests.
 fn figures_without_verdict(comparison: &Comparison) -> Option<String> {
     let within = comparison.within_runs.as_ref();
     if let Some(median) = within.and_then(|within| within.median_change) {
         return Some(format!(
-            " Between these two runs the median changed by {} ({} by resampling requests, which \
-             leaves out what differs from run to run).",
+            " Between these two runs the median changed by {} ({} by resampling requests, without the variation from \
+             run to run).",
             percent(median.estimate),
             range(median.low, median.high)
         ));
@@ -173,7 +173,7 @@ fn statement(effect: &Effect, comparison: &Comparison) -> String {
             further_blocks,
             because,
         }) => format!(
-            "Inconclusive: {interval}, which reaches over the ±{threshold} % threshold; {}",
+            "Inconclusive: {interval}, which crosses the ±{threshold} % threshold; {}",
             match because {
                 Because::Spread => further(further_blocks),
                 Because::Resolution => too_coarse(effect, comparison),
@@ -185,14 +185,14 @@ fn statement(effect: &Effect, comparison: &Comparison) -> String {
 fn too_coarse(effect: &Effect, comparison: &Comparison) -> String {
     let step = coarsest(comparison.sides());
     format!(
-        "the latencies are recorded in {}, which hides changes up to {:.1} %: more blocks do not help, finer \
-         steps do",
+        "the latencies are recorded in {}, which hide changes of up to {:.1} %: more blocks do not help, finer steps \
+         do",
         step.map_or_else(|| "coarse steps".to_owned(), run::in_words),
         effect.resolution * 100.0
     )
 }
 
-/// What went the other way, if anything did.
+/// Names what changed in the other direction, if anything did.
 fn but(what: &str, other: Verdict, which: &str) -> String {
     match which {
         "" => String::new(),
@@ -200,12 +200,12 @@ fn but(what: &str, other: Verdict, which: &str) -> String {
     }
 }
 
-/// What a verdict on runs that were not made in turns must be read with.
+/// Warns in the sentence if the runs were not made in turns.
 fn order(order: Order) -> &'static str {
     match order {
         Order::Unknown | Order::InTurns => "",
         Order::Fixed { .. } => {
-            " But the runs were made always in one order, which alone can look like a change."
+            " But the runs were always made in one order, which alone can look like a change."
         }
         Order::NotInTurns | Order::InSequence { .. } => {
             " But the runs were not made in turns: a drift of the machine would look the same."
@@ -217,19 +217,18 @@ fn further(blocks: Option<u64>) -> String {
     match blocks {
         Some(1) => "about 1 more block is needed".to_owned(),
         Some(blocks) => format!("about {blocks} more blocks are needed"),
-        None => {
-            "the change lies too near the threshold for any sensible number of blocks".to_owned()
-        }
+        None => "the change is too near the threshold: no reasonable number of blocks would decide"
+            .to_owned(),
     }
 }
 
-/// A relative change as people read it: `-30.1 %`, `+43.0 %`.
+/// Formats a relative change: `-30.1 %`, `+43.0 %`.
 #[must_use]
 pub fn percent(change: f64) -> String {
     format!("{:+.1} %", change * 100.0)
 }
 
-/// The ends of an interval of relative changes.
+/// Formats the ends of an interval of relative changes.
 pub(super) fn range(low: f64, high: f64) -> String {
     format!("{} to {}", percent(low), percent(high))
 }
@@ -248,7 +247,7 @@ mod tests {
         judge(&interval, 0.0, 0.02, further)
     }
 
-    /// After six blocks, whose log-ratios have the standard deviation 0.01.
+    /// Returns the further blocks after six blocks whose log-ratios have the standard deviation 0.01.
     fn further(distance: f64) -> Option<u64> {
         let rule = Rule {
             threshold: 0.02,
@@ -281,7 +280,7 @@ mod tests {
 
     #[test]
     fn inconclusive_says_how_many_more_blocks() {
-        // Distance to -2 % is about 0.0098; sd 0.01 needs t(K-1) / sqrt(K) < 0.98, so K = 7.
+        // The distance to -2 % is about 0.0098. A deviation of 0.01 needs t(K-1) / sqrt(K) < 0.98, so K = 7.
         assert_eq!(
             verdict_of(-0.03, 0.02),
             Verdict::Inconclusive {
@@ -289,7 +288,7 @@ mod tests {
                 because: Because::Spread
             }
         );
-        // A mean on the bound itself is never settled.
+        // An interval around the bound itself is never decided.
         assert_eq!(
             verdict_of(0.98_f64.ln(), 0.02),
             Verdict::Inconclusive {
@@ -311,7 +310,7 @@ mod tests {
             because: Because::Resolution,
         };
         assert_eq!(judge(&interval, 0.19, 0.02, further), expected);
-        // Steps of a thousandth leave it to the blocks.
+        // With steps of a thousandth, the blocks still decide.
         let verdict = judge(&interval, 0.001, 0.02, further);
         assert!(matches!(
             verdict,

@@ -1,4 +1,4 @@
-//! A run as whoever reads the log sees it: what was ordered, and what each worker has measured. Pure.
+//! A run as a reader of the log sees it: the orders, and the measurements of each worker. Pure.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -7,12 +7,12 @@ use super::{Beat, Done, Entry, Measured, Measurement, PROTOCOL, RunLog, WorkerVi
 use crate::measure::interval::IntervalRecord;
 use crate::measure::summary::Ended;
 
-/// A run, as far as its records were read.
+/// A run, as far as its records are read.
 #[derive(Debug)]
 pub(crate) struct Course {
     pub(super) run: String,
     pub(crate) log: RunLog,
-    /// The workers of the plan, in their order.
+    /// The workers of the plan, in order.
     pub(crate) seats: Vec<Seat>,
 }
 
@@ -22,11 +22,11 @@ pub(crate) struct Seat {
     pub(crate) worker: String,
     pub(crate) name: String,
     pub(crate) beat: Beat,
-    /// By the clock of whoever reads.
+    /// When the worker was last heard, by the reader's clock.
     pub(crate) heard: Duration,
     /// Numbers of its intervals.
     numbers: BTreeSet<u64>,
-    /// What these have, without the warm-up's.
+    /// Requests of these intervals, without the warm-up.
     pub(crate) ended: Ended,
     pub(crate) done: Option<Box<Done>>,
     pub(crate) is_lost: bool,
@@ -46,7 +46,7 @@ impl Seat {
         }
     }
 
-    /// Whether all is there that it has measured.
+    /// Returns whether all its measurements have arrived.
     pub(super) fn is_whole(&self) -> bool {
         let Some(done) = &self.done else { return false };
         self.numbers.len() as u64 == done.intervals && self.ended == done.ended
@@ -62,7 +62,7 @@ impl Course {
         }
     }
 
-    /// Takes the next record of the control log; `now` is the time since whoever reads began. Records of other runs change
+    /// Takes the next record of the control log; `now` is the time since the reader began. Records of other runs change
     /// nothing.
     pub(crate) fn read(&mut self, entry: &Entry, now: Duration) {
         if entry.note.run != self.run || entry.note.version != PROTOCOL {
@@ -76,14 +76,14 @@ impl Course {
             self.seats = plan.order.iter().map(seat).collect();
         }
         if let (false, Some(start)) = (had_start, log.start) {
-            // Before it begins nobody is heard.
+            // Nobody is heard before the run begins.
             let begin = now + Duration::from_millis(start.delay_ms);
             self.seats.iter_mut().for_each(|seat| seat.heard = begin);
         }
     }
 
-    /// Takes a record of the results. Answers a worker's part with what it has measured that is new. Records of other runs, and
-    /// those that were there before, change nothing.
+    /// Takes a record of the results. Returns the part of its worker and the new intervals. Records of other runs, and
+    /// repeated records, change nothing.
     pub(crate) fn measured(
         &mut self,
         measurement: Measurement,
@@ -97,7 +97,7 @@ impl Course {
         let kinds = ready.header.run.kinds.len();
         let seat = self.seats.get_mut(part)?;
         seat.heard = seat.heard.max(now);
-        // Whoever is heard again was not lost.
+        // A worker that is heard again was not lost.
         seat.is_lost = false;
         match measurement.says {
             Measured::Beat(beat) => {
@@ -117,7 +117,7 @@ impl Course {
         }
     }
 
-    /// The workers, as they are shown.
+    /// Returns the workers, as they are shown.
     pub(crate) fn views(&self, now: Duration, has_begun: bool) -> Vec<WorkerView> {
         let seats = self.seats.iter();
         seats

@@ -1,9 +1,9 @@
-//! One run of several clients, which Kafka's log holds together. Coordinator and workers are state machines: records and
-//! ticks in, records out. What reads and writes the log is elsewhere.
+//! One run of several clients, coordinated by Kafka's log. Coordinator and workers are state machines: records and
+//! ticks in, records out. Other modules read and write the log.
 //!
-//! The topic *control* has one partition, so its offsets are one order that all agree on. Whoever wrote the last claim of a
-//! run is its coordinator; what another one writes after it has no effect. The first plan of a run counts, and the first
-//! start. Measurements go to *results*, keyed by worker.
+//! The topic *control* has one partition, so all participants agree on the order of its records. The writer of the last
+//! claim of a run is its coordinator. Later records of another coordinator have no effect. Only the first plan and the
+//! first start of a run count. Measurements go to *results*, keyed by worker.
 
 mod act;
 mod coordinator;
@@ -33,7 +33,7 @@ pub(crate) use run_log::RunLog;
 pub(crate) use seats::WorkerView;
 pub(crate) use worker::{Do, Worker, WorkerEnd};
 
-/// Counts the forms of the records.
+/// The version of the records' format.
 pub(crate) const PROTOCOL: u32 = 1;
 
 /// A record of the topic control.
@@ -46,11 +46,11 @@ pub(crate) struct Note {
     pub(crate) says: Says,
 }
 
-/// What a record of the topic control says.
+/// The content of a record of the topic control.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Says {
-    /// A coordinator takes the run, which begins with the first claim: so many workers are wanted.
+    /// A coordinator takes the run and wants this many workers. The first claim begins the run.
     Claim {
         workers: u32,
     },
@@ -58,33 +58,33 @@ pub(crate) enum Says {
     Hello {
         name: String,
         cores: usize,
-        /// The part that it wants to send, counted from 0.
+        /// The part that the worker wants to send, counted from 0.
         index: Option<u32>,
     },
     Plan(Box<PlanNote>),
-    /// A worker is connected; this is what it is about to send.
+    /// A worker is connected, and about to send this load.
     Ready(Box<Ready>),
     /// A worker cannot take part.
     Refused {
         reason: String,
     },
-    /// The load begins that long after a worker reads this.
+    /// A worker begins the load this long after it has read this record.
     Start {
         delay_ms: u64,
     },
     /// A worker has read the start.
     Started,
-    /// Nothing more is sent; replies are waited for.
+    /// Send nothing more, and wait for replies.
     Stop {
         reason: String,
     },
-    /// Nothing more is sent, and nothing waited for.
+    /// Send nothing more, and do not wait for replies.
     Abort {
         reason: String,
     },
-    /// All that was measured is there.
+    /// All measurements have arrived.
     Finished,
-    /// What its coordinator ends with.
+    /// The exit code of the coordinator.
     Verdict {
         exit_code: u8,
     },
@@ -93,57 +93,57 @@ pub(crate) enum Says {
 /// A worker is ready.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Ready {
-    /// Of the load as the worker has it.
+    /// The digest of the worker's load.
     pub(crate) digest: String,
-    /// What its file would begin with.
+    /// The header of the worker's part.
     pub(crate) header: RunHeader,
 }
 
-/// What each worker is to do.
+/// The plan of a run: the load, and the worker of each part.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct PlanNote {
-    /// The workers; the place of each is the part of the load that it sends.
+    /// The workers. The index of a worker is the part of the load that it sends.
     pub(crate) order: Vec<String>,
     pub(crate) load: LoadNote,
 }
 
-/// The whole load, as it was typed.
+/// The whole load, as the flags of the command line.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct LoadNote {
     /// Brokers of the service.
     pub(crate) brokers: String,
     pub(crate) flags: Vec<PlanFlag>,
-    /// The files that these flags name, in base64, by their paths.
+    /// The files of these flags, in base64, by their paths.
     pub(crate) files: BTreeMap<String, String>,
-    /// Seconds that one interval of a worker has.
+    /// Length of a worker's interval in seconds.
     pub(crate) interval_seconds: u64,
 }
 
 /// A flag of `run`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct PlanFlag {
-    /// Its long name, such as `rate`; or `X`.
+    /// The long name of the flag, such as `rate`; or `X`.
     pub(crate) name: String,
     pub(crate) value: Option<String>,
-    /// The value is a path among the plan's files.
+    /// Whether the value is the path of one of the plan's files.
     #[serde(default)]
     pub(crate) is_file: bool,
 }
 
 impl LoadNote {
-    /// Tells two loads apart.
+    /// Returns a digest, which differs between different loads.
     pub(crate) fn digest(&self) -> String {
-        // It has no map whose keys are no texts.
+        // This cannot fail: all its map keys are strings.
         let json = serde_json::to_vec(self).unwrap_or_default();
         Uuid::new_v5(&Uuid::NAMESPACE_OID, &json).to_string()
     }
 }
 
-/// A record of the topic control, as the log has it.
+/// A record of the topic control, with its place in the log.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Entry {
     pub(crate) offset: i64,
-    /// When the log took it, by its leader's clock, in milliseconds since 1970.
+    /// When the log appended it, in milliseconds since 1970, by the clock of the partition's leader.
     pub(crate) appended_ms: i64,
     pub(crate) note: Note,
 }
@@ -160,37 +160,37 @@ pub(crate) struct Measurement {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Measured {
-    /// Each second.
+    /// A sign of life, written each second.
     Beat(Beat),
-    /// Each of a second, one or several.
+    /// One or several intervals of a second each.
     Intervals(Vec<IntervalRecord>),
     Done(Box<Done>),
 }
 
-/// How a worker is.
+/// The state of a worker.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Beat {
-    /// Users that are active, or requests in flight of an open loop.
+    /// Active users, or requests in flight of an open loop.
     pub(crate) active: u32,
-    /// Cores that the worker used since its start.
+    /// Cores that the worker has used since its start.
     pub(crate) cores: Option<f64>,
-    /// 99th percentile of how late its requests were sent.
+    /// 99th percentile of how late the worker sent its requests.
     pub(crate) lag_p99_ms: Option<f64>,
-    /// Requests that it has sent.
+    /// Requests that the worker has sent.
     pub(crate) sent: u64,
 }
 
-/// A worker has sent its part. What it has measured in all must be the sum of its intervals.
+/// A worker has sent its part. The totals must be the sum of its intervals.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Done {
     pub(crate) end: RunEnd,
     pub(crate) intervals: u64,
     pub(crate) ended: Ended,
-    /// It was ended by an order of the coordinator.
+    /// Whether an order of the coordinator ended the part.
     pub(crate) obeyed: bool,
 }
 
-/// No run is longer, in seconds.
+/// Longest run in seconds.
 const LONGEST_RUN: u64 = 7 * 24 * 3600;
 
 fn is_interval(record: &IntervalRecord) -> bool {
@@ -198,7 +198,7 @@ fn is_interval(record: &IntervalRecord) -> bool {
     is_of_a_run && Interval::try_from(record).is_ok()
 }
 
-/// Of whoever writes; longer ones are nobody's of ours.
+/// Longest name of a run or a participant. load-client never writes longer ones.
 const LONGEST_NAME: usize = 200;
 const MOST_WORKERS: usize = 1000;
 const LONGEST_DELAY_MS: u64 = 3_600_000;
@@ -208,7 +208,7 @@ fn is_name(text: &str) -> bool {
 }
 
 impl Entry {
-    /// Reads a record; `None` for one that nobody of ours would write. Of another version, claims are told alone.
+    /// Reads a record, or returns `None` if load-client would not write it. Of another version, only claims are read.
     pub(crate) fn read(offset: i64, appended_ms: i64, payload: &[u8]) -> Option<Self> {
         let note: Note = match serde_json::from_slice(payload) {
             Ok(note) => note,
@@ -266,7 +266,7 @@ impl Says {
 }
 
 impl Measurement {
-    /// Reads a record; `None` for one that nobody of ours would write.
+    /// Reads a record, or returns `None` if load-client would not write it.
     pub(crate) fn read(payload: &[u8]) -> Option<Self> {
         let own: Self = serde_json::from_slice(payload).ok()?;
         let is_sound = match &own.says {

@@ -1,4 +1,4 @@
-//! What is left of a run: its parts, and whether their figures may be used. Pure.
+//! The result of a run: its parts, and whether their figures may be used. Pure.
 
 use serde::Serialize;
 
@@ -9,8 +9,8 @@ use crate::measure::interval::IntervalRecord;
 use crate::measure::selfcheck::{Finding, Validity};
 use crate::report::run_file::{OfWorker, RunPart, RunRead, validity as of_parts};
 
-/// The parts of a run, each of a worker that was ready: in their order, with what they have measured. All began when the log
-/// took the order to start, and not by the clocks of their machines.
+/// Returns the parts of a run in order, one for each worker that was ready, with their measurements. All of them began
+/// when the log appended the order to start; the clocks of their machines do not matter.
 pub(crate) fn parts(course: &Course, intervals: Vec<Vec<IntervalRecord>>) -> Vec<RunPart> {
     let (log, seats) = (&course.log, &course.seats);
     let of = u32::try_from(seats.len()).unwrap_or(u32::MAX);
@@ -41,8 +41,8 @@ pub(crate) fn parts(course: &Course, intervals: Vec<Vec<IntervalRecord>>) -> Vec
     parts.collect()
 }
 
-/// Whether the figures of a run may be used. One that has lost a worker and went on is partial: what it has is true, and not
-/// all that was to be sent.
+/// Returns whether the figures of a run may be used. A run that lost a worker and went on is partial: its figures are
+/// true, but a part of the load is missing.
 pub(crate) fn validity(log: &RunLog, parts: &[RunPart]) -> Validity {
     let invalid = |reason: String, advice: &str| Validity::Invalid {
         findings: vec![Finding {
@@ -54,7 +54,7 @@ pub(crate) fn validity(log: &RunLog, parts: &[RunPart]) -> Validity {
         return invalid(reason.clone(), "start a new run");
     }
     if !log.finished {
-        let reason = "the run has no end: it goes on, or its coordinator is gone".to_owned();
+        let reason = "the run has not ended: it goes on, or its coordinator is gone".to_owned();
         return invalid(
             reason,
             "wait for it, or end it with `load-client run --resume`",
@@ -67,11 +67,11 @@ pub(crate) fn validity(log: &RunLog, parts: &[RunPart]) -> Validity {
     }
     if lost.len() == parts.len() {
         return invalid(
-            format!("{}: nobody is left", lost.join(", ")),
+            format!("all workers are lost: {}", lost.join(", ")),
             "start a new run",
         );
     }
-    let partial = format!("{} was lost, and the run went on without", lost.join(", "));
+    let partial = format!("{} was lost, and the run went on", lost.join(", "));
     let there = parts.iter().filter(|part| part.read.end.is_some());
     match of_parts(there) {
         Validity::Invalid { mut findings } => {
@@ -85,18 +85,17 @@ pub(crate) fn validity(log: &RunLog, parts: &[RunPart]) -> Validity {
     }
 }
 
-/// What a worker that was lost leaves undone.
+/// The requests that a lost worker did not send.
 #[derive(Debug, PartialEq, Serialize)]
 pub(crate) struct Lost {
     #[serde(skip)]
     pub(crate) name: String,
-    /// Such as `2/3`.
+    /// The part of the worker, such as `2/3`.
     #[serde(skip)]
     pub(crate) segment: String,
-    /// Requests that it had sent at its last word, of which it had one each second.
+    /// Requests that it had sent at its last beat, which came each second.
     pub(crate) sent: u64,
-    /// Those of the schedule behind them. `None` where users send, and of several loads: no schedule says what they would have
-    /// sent.
+    /// The rest of its schedule. `None` in a closed loop and with several loads, because these have no schedule.
     pub(crate) never_sent: Option<NeverSent>,
 }
 
@@ -106,15 +105,15 @@ pub(crate) struct NeverSent {
     pub(crate) count: u64,
     pub(crate) first: Option<u64>,
     pub(crate) last: Option<u64>,
-    /// Each of them; of more than a million, those that come first.
+    /// The numbers of these requests; only the first million.
     pub(crate) numbers: Vec<u64>,
 }
 
-/// Numbers that a report has at most.
+/// Most numbers in a report.
 const MOST_NUMBERS: usize = 1_000_000;
 
 impl Lost {
-    /// For a person.
+    /// Returns a sentence for a reader.
     pub(crate) fn line(&self) -> String {
         let (name, sent) = (&self.name, self.sent);
         let text = format!("worker {name} was lost after it had sent {sent} requests");
@@ -125,14 +124,14 @@ impl Lost {
                 last: Some(last),
                 ..
             }) => format!(
-                "{text}; {count} were never sent, of the schedule's numbers {first} to {last} (--json has each)"
+                "{text}; it did not send {count} more, numbers {first} to {last} of the schedule (--json has each)"
             ),
             _ => text,
         }
     }
 }
 
-/// What workers that were lost leave undone of a plan.
+/// Returns the requests of a plan that lost workers did not send.
 pub(crate) fn lost(course: &Course, plan: &Plan) -> Vec<Lost> {
     let of = u32::try_from(course.seats.len()).unwrap_or(u32::MAX);
     let seats = (0..).zip(&course.seats);
@@ -149,7 +148,7 @@ pub(crate) fn lost(course: &Course, plan: &Plan) -> Vec<Lost> {
     lost.collect()
 }
 
-/// The requests of a part behind the first ones; `None` without a schedule that ends.
+/// Returns the requests of a part after the first `sent`, or `None` without a schedule that ends.
 fn behind(plan: &Plan, share: Share, sent: u64) -> Option<NeverSent> {
     let has_schedule = matches!(plan.model, Model::Open(_)) && plan.loads.is_empty();
     plan.run_time.filter(|_| has_schedule)?;

@@ -1,11 +1,11 @@
-//! What the control log says of one run: the one thing on which coordinators, workers and lookers-on agree, because each
-//! makes it of the same records in the same order. Pure.
+//! The state of one run, as the control log describes it. Coordinators, workers and observers agree on this state,
+//! because they all build it from the same records in the same order. Pure.
 
 use std::collections::BTreeMap;
 
 use super::{Entry, PlanNote, Ready, Says};
 
-/// Clocks of two brokers may differ by so much.
+/// How far the clocks of two brokers may differ.
 const CLOCKS_MS: i64 = 60_000;
 
 /// A run, as far as its records were read.
@@ -14,16 +14,16 @@ pub(crate) struct RunLog {
     /// When its first claim was appended.
     pub(crate) opened_ms: Option<i64>,
     pub(crate) workers: u32,
-    /// Whoever wrote the last claim.
+    /// The coordinator that wrote the last claim.
     pub(crate) office: Option<String>,
-    /// Those that are free for it, in their order.
+    /// The workers that are free for the run, in order.
     pub(crate) hellos: Vec<Hello>,
     pub(crate) plan: Option<PlanNote>,
-    /// What each worker that is ready is about to send.
+    /// The load that each ready worker is about to send.
     pub(crate) ready: BTreeMap<String, Ready>,
     pub(crate) refused: Option<(String, String)>,
     pub(crate) start: Option<Start>,
-    /// When each worker's receipt of the start was appended.
+    /// When each worker's confirmation of the start was appended.
     pub(crate) started_ms: BTreeMap<String, i64>,
     pub(crate) stopped: Option<String>,
     pub(crate) aborted: Option<String>,
@@ -46,7 +46,7 @@ pub(crate) struct Start {
 }
 
 impl RunLog {
-    /// Of a run that takes no worker any more, and that nobody follows.
+    /// Returns the log of a run that takes no more workers and that nobody follows.
     pub(crate) fn closed() -> Self {
         Self {
             finished: true,
@@ -54,7 +54,7 @@ impl RunLog {
         }
     }
 
-    /// Takes the next record of the run. What a coordinator writes that is not in office has no effect.
+    /// Takes the next record of the run. Records of a coordinator that is not in office have no effect.
     pub(crate) fn apply(&mut self, entry: &Entry) {
         let from = &entry.note.from;
         match &entry.note.says {
@@ -93,7 +93,7 @@ impl RunLog {
         }
     }
 
-    /// Takes what the coordinator in office says; of each, the first counts.
+    /// Takes an order of the coordinator in office. Of each kind, the first order counts.
     fn order(&mut self, says: &Says, appended_ms: i64) {
         match says {
             Says::Plan(plan) => {
@@ -119,50 +119,51 @@ impl RunLog {
         }
     }
 
-    /// Which part of the load a worker sends, counted from 0.
+    /// Returns which part of the load a worker sends, counted from 0.
     pub(crate) fn part_of(&self, worker: &str) -> Option<usize> {
         let order = &self.plan.as_ref()?.order;
         order.iter().position(|own| own == worker)
     }
 
-    /// What a worker is called.
+    /// Returns the name of a worker.
     pub(crate) fn name_of<'a>(&'a self, worker: &'a str) -> &'a str {
         let hello = self.hellos.iter().find(|own| own.worker == worker);
         hello.map_or(worker, |own| &own.name)
     }
 
-    /// Workers of the plan that are not in a list.
+    /// Returns the workers of the plan that are not in a list.
     pub(crate) fn missing_in<T>(&self, list: &BTreeMap<String, T>) -> Vec<&str> {
         let order = self.plan.iter().flat_map(|plan| &plan.order);
         let missing = order.filter(|worker| !list.contains_key(*worker));
         missing.map(|worker| self.name_of(worker)).collect()
     }
 
-    /// How far apart two workers may have begun, at most, in milliseconds; `None` until all have confirmed the start. Each
-    /// has read it after it was appended, and confirmed it after it read it, all by the clock of the log's leader.
+    /// Returns how far apart two workers can have begun, in milliseconds, or `None` until all have confirmed the start.
+    /// Each worker has read the start after it was appended, and confirmed it after that, all by the clock of the log's
+    /// leader.
     pub(crate) fn skew_ms(&self) -> Option<u64> {
         let start = self.start?;
         let workers = self.plan.as_ref()?.order.len();
         let all = workers == self.started_ms.len();
         if workers == 1 && all {
-            // Nobody is there to be apart from.
+            // A single worker has no skew.
             return Some(0);
         }
         let last = self.started_ms.values().max().filter(|_| all)?;
         Some(last.saturating_sub(start.appended_ms).unsigned_abs())
     }
 
-    /// No result of it was appended before, in milliseconds since 1970 by the clock of any broker.
+    /// Returns a time before the run's first result, in milliseconds since 1970, by the clock of any broker.
     pub(crate) fn results_since_ms(&self) -> i64 {
         self.opened_ms.unwrap_or(0).saturating_sub(CLOCKS_MS)
     }
 
-    /// Whether it takes no worker any more.
+    /// Returns whether the run takes no more workers.
     pub(crate) fn is_closed(&self) -> bool {
         self.plan.is_some() || self.is_over()
     }
 
-    /// Whether nothing more comes of it.
+    /// Returns whether the run is over.
     pub(crate) fn is_over(&self) -> bool {
         self.aborted.is_some() || self.finished || self.verdict.is_some()
     }

@@ -1,9 +1,9 @@
-//! Who sends which part. Pure.
+//! Decides which worker sends which part. Pure.
 
 use super::run_log::Hello;
 
-/// Gives each worker a part: those that want one have it, of two that want the same the last, because the first may have been
-/// replaced by it. Fails with how many parts have a worker.
+/// Gives each worker a part. A worker gets the part that it wants. If two want the same part, the last one gets it,
+/// because it may have replaced the first one. The error is the number of parts that have a worker.
 pub(super) fn seated(free: &[&Hello], wanted: usize) -> Result<Vec<String>, usize> {
     let mut order: Vec<Option<&str>> = vec![None; wanted];
     for own in free {
@@ -46,7 +46,7 @@ mod tests {
         ];
         let free: Vec<&Hello> = all.iter().collect();
         assert_eq!(seated(&free, 2), Ok(vec!["d".to_owned(), "a".to_owned()]));
-        // Two for one part, and one for a part that there is not.
+        // Two workers want one part, and one wants a part that does not exist.
         assert_eq!(seated(&free, 3), Err(2));
     }
 }

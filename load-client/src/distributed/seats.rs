@@ -1,4 +1,4 @@
-//! How the workers of a run are: for whoever looks at it while it goes on.
+//! The state of the workers of a run, as it is shown during the run.
 
 use std::time::Duration;
 
@@ -12,17 +12,17 @@ pub(crate) struct WorkerView {
     pub(crate) name: String,
     /// `waiting`, `sending`, `done` or `lost`.
     pub(crate) state: &'static str,
-    /// Users that are active, or requests in flight of an open loop.
+    /// Active users, or requests in flight of an open loop.
     pub(crate) active: u32,
     /// Requests of the measured window that ended.
     pub(crate) requests: u64,
-    /// Those of them that failed.
+    /// How many of these requests failed.
     pub(crate) failures: u64,
-    /// Cores that it used since its start.
+    /// Cores that the worker has used since its start.
     pub(crate) cores: Option<f64>,
-    /// 99th percentile of how late its requests were sent.
+    /// 99th percentile of how late the worker sent its requests.
     pub(crate) lag_p99_ms: Option<f64>,
-    /// Seconds since it was heard last.
+    /// Seconds since the worker's last record.
     pub(crate) silent_seconds: f64,
 }
 
@@ -46,7 +46,7 @@ impl WorkerView {
         }
     }
 
-    /// In a line of a terminal.
+    /// Returns a line for a terminal.
     pub(crate) fn line(&self) -> String {
         let mut text = format!(
             "  worker {}  {}, {} active, {} requests, {} failed",

@@ -1,36 +1,36 @@
-//! A worker: waits for a run that has room, prepares its part, starts it on the coordinator's word, ends. Pure.
+//! A worker: waits for a run that needs workers, prepares its part, starts it when the coordinator says so, ends. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{Entry, Note, PROTOCOL, PlanNote, Ready, RunLog, Says};
 
-/// What the worker's program is to do.
+/// An act for the worker's program.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Do {
     Write(Note),
-    /// Make everything ready for this part of the load, counted from 0; then call [`Worker::prepared`].
+    /// Prepare this part of the load, counted from 0, then call [`Worker::prepared`].
     Prepare {
         run: String,
         plan: Box<PlanNote>,
         part: usize,
     },
-    /// Begin to send that long after now.
+    /// Begin to send after this time.
     Begin(Duration),
     /// Send nothing more, and wait for replies.
     Stop(String),
-    /// Send nothing more, and wait for nothing.
+    /// Send nothing more, and do not wait for replies.
     Cut(String),
     Tell(String),
     End(WorkerEnd),
 }
 
-/// Why a worker ends that has sent nothing.
+/// Why a worker ends without having sent anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum WorkerEnd {
     /// The run was aborted before it began.
     Aborted(String),
-    /// Nobody had a run for it, or its coordinator said nothing more.
+    /// No run needed the worker, or its coordinator became silent.
     Silence(String),
 }
 
@@ -40,20 +40,20 @@ pub(crate) struct Worker {
     id: String,
     name: String,
     cores: usize,
-    /// The part that it wants to send, counted from 0.
+    /// The part that the worker wants to send, counted from 0.
     index: Option<u32>,
-    /// The run that it is for; `None` takes any.
+    /// The only run that it takes part in; `None` for any run.
     only: Option<String>,
-    /// How long it waits for a plan, and for the start after it.
+    /// How long it waits for a plan, and then for the start.
     patience: Duration,
     runs: BTreeMap<String, RunLog>,
     offered: BTreeSet<String>,
     own: Option<Own>,
-    /// When something happened that it waits for.
+    /// When the last event happened that the worker waited for.
     since: Duration,
 }
 
-/// The run that it takes part in.
+/// The run that the worker takes part in.
 #[derive(Debug)]
 struct Own {
     run: String,
@@ -90,7 +90,7 @@ impl Worker {
         }
     }
 
-    /// Takes the next record; `now` is the time since its start.
+    /// Takes the next record; `now` is the time since the worker's start.
     pub(crate) fn read(&mut self, entry: &Entry, now: Duration) -> Vec<Do> {
         let run = entry.note.run.clone();
         if entry.note.version != PROTOCOL {
@@ -112,7 +112,7 @@ impl Worker {
     fn of_another_version(&mut self, entry: &Entry) -> Vec<Do> {
         let theirs = entry.note.version;
         let reason = format!(
-            "it is load-client {} (protocol {PROTOCOL}), and the run is of protocol {theirs}: use one version",
+            "this worker is load-client {} (protocol {PROTOCOL}), but the run has protocol {theirs}: use one version",
             env!("CARGO_PKG_VERSION")
         );
         match &entry.note.says {
@@ -136,7 +136,7 @@ impl Worker {
         }
     }
 
-    /// Says that it is free for a run, or begins to prepare for one that has taken it.
+    /// Offers the worker to a run, or begins to prepare for a run that has taken it.
     fn offer(&mut self, run: &str, now: Duration) -> Vec<Do> {
         let log = &self.runs[run];
         if let (Some(part), Some(plan)) = (log.part_of(&self.id), &log.plan) {
@@ -155,7 +155,7 @@ impl Worker {
         let is_wanted = self.only.as_deref().is_none_or(|only| only == run);
         let is_free = log.opened_ms.is_some() && is_wanted && !log.is_closed();
         if log.is_closed() {
-            // A plan may be long, and it is somebody else's.
+            // Drop the plan of another run, because it may be long.
             self.runs.insert(run.to_owned(), RunLog::closed());
         }
         if !is_free || !self.offered.insert(run.to_owned()) {
@@ -165,7 +165,7 @@ impl Worker {
         vec![self.write(run, Says::Hello { name, cores, index })]
     }
 
-    /// Tells what became of the preparation: what is about to be sent, or why it cannot.
+    /// Takes the result of the preparation: the load that is ready, or why it is not.
     pub(crate) fn prepared(&mut self, outcome: Result<Ready, String>, now: Duration) -> Vec<Do> {
         let Some(own) = &mut self.own else {
             return Vec::new();
@@ -182,7 +182,7 @@ impl Worker {
         done
     }
 
-    /// Does what the log says of the run that it takes part in.
+    /// Follows the orders of the run that the worker takes part in.
     fn follow(&mut self, now: Duration) -> Vec<Do> {
         let id = self.id.clone();
         let Some(own) = &mut self.own else {

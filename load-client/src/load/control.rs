@@ -1,4 +1,4 @@
-//! How a run is steered and watched from outside, while it goes on.
+//! Steers and watches a run from outside, while it goes on.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,12 +13,12 @@ use crate::measure::recorder::nanoseconds;
 use crate::measure::summary::{Lag, Latency};
 use crate::measure::tally::Latencies;
 
-/// Steers one run. Clones steer the same one.
+/// Steers one run. All clones steer the same run.
 #[derive(Debug, Clone, Default)]
 pub struct Control {
-    /// Cancelled to send nothing more; requests in flight are waited for, up to the time-out.
+    /// Cancelled to send nothing more. The run still waits for the requests in flight, up to the time-out.
     pub stop: CancellationToken,
-    /// Cancelled to wait for nothing; requests in flight are recorded as censored.
+    /// Cancelled to wait for nothing. Requests in flight are recorded as censored.
     pub abort: CancellationToken,
     load: Arc<Load>,
     counts: Arc<Counts>,
@@ -27,16 +27,16 @@ pub struct Control {
 /// One load of a run.
 #[derive(Debug, Default)]
 struct Load {
-    /// `None` before the load has begun. Its receivers are told of changes from outside, and not of stages.
+    /// `None` before the load has begun. Its receivers get the changes from outside, but not those of the stages.
     target: watch::Sender<Option<Target>>,
     in_flight: AtomicUsize,
     presence: Mutex<Presence>,
 }
 
-/// What is counted of all loads together.
+/// The counts of all loads together.
 #[derive(Debug, Default)]
 struct Counts {
-    /// Those that have begun.
+    /// The loads that have begun.
     loads: Mutex<Vec<Arc<Load>>>,
     lag: Mutex<LagTally>,
     sent: AtomicU64,
@@ -51,7 +51,7 @@ struct Counts {
 #[derive(Debug, Default)]
 struct LagTally {
     all: Latencies,
-    /// Without requests that were held back, and those behind them.
+    /// Without the requests that were held back, and those delayed behind them.
     own: Latencies,
 }
 
@@ -59,11 +59,11 @@ struct LagTally {
 #[derive(Debug, Default)]
 struct Presence {
     warm_up: Duration,
-    /// Up to when they were added up.
+    /// The time up to which the users are added up.
     until: Duration,
     users: usize,
     user_seconds: f64,
-    /// When sending ended, and with it the window.
+    /// When sending ended, and with it the measured window.
     end: Option<Duration>,
 }
 
@@ -78,7 +78,7 @@ impl Presence {
 }
 
 impl Load {
-    /// Users that are active; of an open loop, requests in flight.
+    /// Returns the active users of a closed loop, or the requests in flight of an open loop.
     fn active(&self) -> usize {
         match *self.target.borrow() {
             Some(Target::Rate(_)) => self.in_flight.load(Ordering::Acquire),
@@ -88,13 +88,15 @@ impl Load {
 }
 
 impl Control {
-    /// What is wanted at present; `None` before the run has begun, and of several loads.
+    /// Returns the present target. `None` before the run has begun, and with several loads.
     pub(crate) fn target(&self) -> Option<Target> {
         *self.load.target.borrow()
     }
 
-    /// Wants so many users of a closed loop, started or taken away at so many per second (above 0; else nothing
-    /// changes). One that is taken away ends after its request in flight. Holds until the next stage.
+    /// Sets the number of users of a closed loop, and how many start or end per second. A spawn rate that is not above
+    /// 0 changes nothing. A user that is taken away ends after its request in flight. The target holds until the next
+    /// stage.
+    ///
     /// An open loop takes `users` as requests per second.
     pub(crate) fn set_target(&self, users: u32, spawn_rate: f64) {
         self.change(|target| match target {
@@ -106,8 +108,8 @@ impl Control {
         });
     }
 
-    /// Wants so many requests per second of an open loop (0 or more). Holds until the next stage. Nothing to a
-    /// closed loop.
+    /// Sets the requests per second of an open loop (0 or more). The target holds until the next stage. A closed loop
+    /// ignores it.
     pub(crate) fn set_rate(&self, per_second: f64) {
         self.change(|target| match target {
             Target::Rate(_) => Target::Rate(per_second),
@@ -115,7 +117,7 @@ impl Control {
         });
     }
 
-    /// Wants more or, below 0, fewer users; of an open loop, requests per second.
+    /// Adds users, or removes users if `more` is below 0. An open loop takes them as requests per second.
     pub(crate) fn add_users(&self, more: i32) {
         self.change(|target| match target {
             Target::Users { users, spawn_rate } => Target::Users {
@@ -132,7 +134,7 @@ impl Control {
             .send_modify(|target| *target = target.map(change));
     }
 
-    /// Users that are active, and requests in flight of open loops.
+    /// Returns the active users, plus the requests in flight of open loops.
     pub(crate) fn active(&self) -> u32 {
         let active = lock(&self.counts.loads)
             .iter()
@@ -141,70 +143,70 @@ impl Control {
         u32::try_from(active).unwrap_or(u32::MAX)
     }
 
-    /// Requests in flight; of several loads, none.
+    /// Returns the requests in flight, 0 with several loads.
     pub(crate) fn in_flight(&self) -> usize {
         self.load.in_flight.load(Ordering::Acquire)
     }
 
-    /// How late requests were sent so far; `None` for a closed loop, and before the first measured one.
+    /// Returns how late requests were sent so far. `None` for a closed loop, and before the first measured request.
     #[must_use]
     pub fn lag(&self) -> Option<Lag> {
         let (held_back, unsent) = self.late_or_never();
         lock(&self.counts.lag).all.lag(held_back, unsent)
     }
 
-    /// The same, for a file.
+    /// Returns the same lag, for a file.
     pub(crate) fn lag_record(&self) -> LagRecord {
         let (held_back, unsent) = self.late_or_never();
         LagRecord::new(&lock(&self.counts.lag).all, held_back, unsent)
     }
 
-    /// Requests that were held back, and those that were never sent.
+    /// Returns the numbers of requests that were held back, and of those that were never sent.
     fn late_or_never(&self) -> (u64, u64) {
         let counts = [&self.counts.held_back, &self.counts.unsent];
         let [held_back, unsent] = counts.map(|count| count.load(Ordering::Relaxed));
         (held_back, unsent)
     }
 
-    /// How late requests were sent that nothing held back: what the client itself is answerable for. `None`
-    /// before the first measured one.
+    /// Returns how late requests were sent that nothing held back. This lag is the fault of the client itself. `None`
+    /// before the first measured request.
     pub(crate) fn own_lag(&self) -> Option<Latency> {
         lock(&self.counts.lag).own.summary()
     }
 
-    /// When sending ended, from the start of the run; `None` while it goes on.
+    /// Returns when sending ended, from the start of the run. `None` while it goes on.
     pub(crate) fn ended(&self) -> Option<Duration> {
         let loads = lock(&self.counts.loads);
         let ends = loads.iter().map(|load| lock(&load.presence).end);
         ends.reduce(|one, other| Some(one?.max(other?))).flatten()
     }
 
-    /// Whether the run ended because nothing was left to send.
+    /// Returns whether the run ended because nothing was left to send.
     pub(crate) fn is_exhausted(&self) -> bool {
         self.counts.is_exhausted.load(Ordering::Relaxed)
     }
 
-    /// Mean users of a closed loop over the measured window; `None` before its end, and of several loads.
+    /// Returns the mean users of a closed loop over the measured window. `None` before its end, and with several loads.
     pub(crate) fn mean_users(&self) -> Option<f64> {
         let presence = lock(&self.load.presence);
         let window = presence.end?.saturating_sub(presence.warm_up);
         (!window.is_zero()).then(|| presence.user_seconds / window.as_secs_f64())
     }
 
-    /// Requests that were sent so far, those of the warm-up too.
+    /// Returns the number of requests sent so far, including those of the warm-up.
     pub(crate) fn sent(&self) -> u64 {
         self.counts.sent.load(Ordering::Relaxed)
     }
 
-    /// How often a request waited because the recorder was too far behind.
+    /// Returns how often a request waited because the recorder was too far behind.
     pub(crate) fn held_back_by_recorder(&self) -> u64 {
         self.counts.behind_recorder.load(Ordering::Relaxed)
     }
 }
 
-/// What the run itself tells and asks.
+/// Calls of the run itself.
 impl Control {
-    /// Steers one of several loads: it ends with this one, and may end before it.
+    /// Returns the control of one of several loads. The load ends with the run at the latest, and may end before it.
     pub(super) fn part(&self) -> Self {
         Self {
             stop: self.stop.child_token(),
@@ -232,7 +234,7 @@ impl Control {
         });
     }
 
-    /// Tells of changes of the target from outside, from now on.
+    /// Subscribes to later changes of the target from outside.
     pub(super) fn changes(&self) -> watch::Receiver<Option<Target>> {
         self.load.target.subscribe()
     }
@@ -250,7 +252,7 @@ impl Control {
         self.stop.cancel();
     }
 
-    /// Notes that nothing is sent any more; the first moment counts.
+    /// Notes that nothing is sent any more. Only the first call counts.
     pub(crate) fn sending_ended(&self, at: Duration) {
         let mut presence = lock(&self.load.presence);
         presence.add_up(at);
@@ -336,7 +338,7 @@ mod tests {
         control.sending_ended(second(6));
         control.users_are(0, second(9));
         control.sending_ended(second(10));
-        // 4 for two seconds, 6 for two.
+        // 4 users for two seconds, then 6 for two seconds.
         assert_eq!(control.mean_users(), Some(5.0));
         assert_eq!(control.ended(), Some(second(6)));
     }

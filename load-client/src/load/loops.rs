@@ -1,5 +1,5 @@
-//! The two loops that send: the closed one starts and ends users as they are wanted; the open one sends each request
-//! of the schedule when it is due, or as soon as possible after.
+//! The two loops that send. The closed loop starts and ends users. The open loop sends each request of the schedule
+//! when it is due, or as soon as possible after that.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -16,21 +16,21 @@ use crate::load::users::{Course, WaitTime};
 use crate::measure::summary::Status;
 use crate::transport::{Ending, InFlight, Listener, Transport};
 
-/// Users that run. One that is wanted again before it has noticed its dismissal goes on; one that has noticed it starts
-/// anew.
+/// The users of a closed loop. A user may be wanted again after its dismissal. If it has not ended yet, it goes on.
+/// Otherwise it starts anew.
 struct Users<T> {
     engine: Arc<Engine<T>>,
     pause: Pause,
     tasks: JoinSet<u32>,
-    /// What wakes those that run from their pauses, by their numbers.
+    /// Wakes the running users from their pauses, by their numbers.
     running: Vec<Option<Arc<Notify>>>,
-    /// Those with numbers below this are wanted.
+    /// Users with numbers below this are wanted.
     wanted: Arc<AtomicU32>,
-    /// Those that have ended since the number was set.
+    /// Users that have ended since the number was last set.
     ended: Vec<u32>,
 }
 
-/// Lets users run until the run is over, and the last of them has ended.
+/// Runs users until the run is over and the last of them has ended.
 pub(super) async fn drive_closed<T: Transport>(engine: &Arc<Engine<T>>, pause: Pause) {
     let mut users = Users {
         engine: Arc::clone(engine),
@@ -75,11 +75,11 @@ pub(super) async fn drive_closed<T: Transport>(engine: &Arc<Engine<T>>, pause: P
 }
 
 impl<T: Transport> Users<T> {
-    /// Dismisses users that are not wanted any more, and starts those that are missing.
+    /// Dismisses the users that are not wanted any more, and starts those that are missing.
     fn set_number(&mut self, wanted: u32) {
         let last = self.wanted.swap(wanted, Ordering::Relaxed);
         for user in wanted..last {
-            // A long pause must not keep it. Those of other clients are not here.
+            // A user must not stay for a long pause. Users of other clients are not in this list.
             if let Some(Some(woken)) = self.running.get(user as usize) {
                 woken.notify_one();
             }
@@ -94,7 +94,7 @@ impl<T: Transport> Users<T> {
         self.engine.users_are(self.tasks.len());
     }
 
-    /// Starts a user, unless it runs.
+    /// Starts a user, unless it is running.
     fn start(&mut self, user: u32) {
         let length = self.running.len().max(user as usize + 1);
         self.running.resize(length, None);
@@ -114,7 +114,7 @@ impl<T: Transport> Users<T> {
                 self.running[user as usize] = None;
                 self.ended.push(user);
             }
-            // A bug of ours: figures without that user's requests would mislead.
+            // This is a bug of ours. Figures without the requests of that user would mislead.
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
             Err(_cancelled) => {}
         }
@@ -122,8 +122,8 @@ impl<T: Transport> Users<T> {
     }
 }
 
-/// Pause of a user whose request could not even be sent: without it a broken broker would be
-/// hammered, and the CSV filled with thousands of equal failures a second.
+/// Pause of a user whose request could not be sent. Without the pause, the users would flood a broken broker, and the
+/// CSV would get thousands of equal failures per second.
 const PAUSE_AFTER_BROKEN_TRANSPORT: Duration = Duration::from_millis(100);
 /// Pause of a user while the recorder is too far behind.
 const PAUSE_FOR_RECORDER: Duration = Duration::from_millis(10);
@@ -144,7 +144,8 @@ impl<T: Transport> Listener for Turn<T> {
     }
 }
 
-/// Runs a user as long as it is wanted; returns its number. It looks again when it is woken from a pause.
+/// Runs a user as long as it is wanted, and returns its number. The user checks this again when it is woken from a
+/// pause.
 async fn closed_loop<T: Transport>(
     user: u32,
     engine: Arc<Engine<T>>,
@@ -156,7 +157,6 @@ async fn closed_loop<T: Transport>(
     let is_wanted = || user < wanted.load(Ordering::Relaxed) && !stop.is_cancelled();
     let pause_until = async |until: Instant| {
         while until > now() && is_wanted() {
-            // Waits until then, or is woken.
             let _ = timeout_at(until.into(), woken.notified()).await;
         }
     };
@@ -184,7 +184,7 @@ async fn closed_loop<T: Transport>(
         }
         planned = None;
         turn.ended.notified().await;
-        // A transport that ends requests at once must not keep this thread for itself.
+        // Yields now and then, because a transport that ends requests at once would keep this thread busy for ever.
         tokio::task::consume_budget().await;
         if turn.transport_is_broken.load(Ordering::Relaxed) {
             pause_until(now() + PAUSE_AFTER_BROKEN_TRANSPORT).await;
@@ -196,14 +196,14 @@ async fn closed_loop<T: Transport>(
     user
 }
 
-/// How soon a held-back request is tried again.
+/// Time until a held-back request is tried again.
 const PAUSE_WHEN_HELD_BACK: Duration = Duration::from_micros(100);
-/// How soon a change from outside is seen while nothing is due.
+/// Time until a change from outside is noticed while nothing is due.
 const IDLE: Duration = Duration::from_millis(20);
-/// An open loop has no users; [`crate::measure::summary::Sample::user`] is the request's place in the schedule modulo
-/// this, so that scenarios with data by user find some, and not without end.
+/// An open loop has no users. [`crate::measure::summary::Sample::user`] is the request's number in the schedule modulo
+/// this, so that scenarios with data for each user need only a limited number of users.
 const USERS: u64 = 1000;
-/// Due requests are counted up to here when a run is stopped before they were sent.
+/// Upper bound on counting the due requests that a stopped run did not send.
 const MAX_COUNTED_UNSENT: u64 = 10_000_000;
 
 impl<T: Transport> Listener for Engine<T> {
@@ -216,16 +216,16 @@ impl<T: Transport> Listener for Engine<T> {
 pub(super) struct Dispatcher<T> {
     engine: Arc<Engine<T>>,
     schedule: Schedule,
-    /// Tells when stages begin.
+    /// The stages.
     course: Course,
     max_in_flight: usize,
-    /// Whether the next request was counted as held back.
+    /// Whether the next request is already counted as held back.
     is_held_back: bool,
-    /// Whether it was told that this load's requests are held back.
+    /// Whether the log has said that requests of this load are held back.
     has_warned: bool,
-    /// Whether requests are late because one was held back, and the schedule was not caught up with since.
+    /// Whether requests are late because one was held back, and the schedule has not caught up since.
     is_behind: bool,
-    /// Changes of the target that the schedule is to follow.
+    /// Changes of the target that the schedule must follow.
     changes: watch::Receiver<Option<Target>>,
 }
 
@@ -243,7 +243,7 @@ impl<T: Transport> Dispatcher<T> {
         }
     }
 
-    /// Sends all that is due; returns when to be called again, or earlier, and `None` after the last request.
+    /// Sends all requests that are due. Returns the latest time of the next call, or `None` after the last request.
     pub(super) fn step(&mut self) -> Option<Instant> {
         loop {
             let now = now();
@@ -258,7 +258,7 @@ impl<T: Transport> Dispatcher<T> {
             }
             if due.is_none_or(|due| due > elapsed) {
                 self.is_behind = false;
-                // The end may come before anything is due again.
+                // The run may end before another request is due.
                 let next = due.or(self.engine.plan.run_time);
                 let next = next.and_then(|next| self.engine.start.checked_add(next));
                 return Some(next.map_or(now + IDLE, |next| next.min(now + IDLE)));
@@ -273,7 +273,7 @@ impl<T: Transport> Dispatcher<T> {
         }
     }
 
-    /// What is due is sent though the run time is over, for as long as a reply would be waited for.
+    /// After the run time, requests that are already due are still sent, for as long as a reply may take.
     fn is_over(&self, elapsed: Duration, due: Option<Duration>) -> bool {
         let is_past = |end: Duration| match due {
             Some(_) => elapsed >= end.saturating_add(self.engine.plan.timeout),
@@ -297,12 +297,12 @@ impl<T: Transport> Dispatcher<T> {
         if !is_recorded {
             self.engine.control.count_wait_for_recorder();
         }
-        // For the recorder there is a count of its own.
+        // The recorder has its own count.
         if is_full && !std::mem::replace(&mut self.has_warned, true) {
             let most = self.max_in_flight;
             tracing::warn!(
                 most,
-                "requests are held back from now on, see --max-in-flight"
+                "requests are held back because too many are in flight, see --max-in-flight"
             );
         }
         false
@@ -316,7 +316,7 @@ impl<T: Transport> Dispatcher<T> {
         }
     }
 
-    /// Follows the stages, and changes from outside.
+    /// Follows the stages and the changes from outside.
     fn follow(&mut self, elapsed: Duration) {
         if let Some(target) = self.course.follow(elapsed) {
             self.engine.control.follow(target);
@@ -325,14 +325,14 @@ impl<T: Transport> Dispatcher<T> {
         let changed = has_changed.then(|| *self.changes.borrow_and_update());
         if let Some(Some(Target::Rate(rate))) = changed {
             self.schedule.set_rate(elapsed, rate);
-            // What a search leaves due at one rate must not burden the next.
+            // The requests of one rate of a search must not burden the next rate.
             if self.engine.plan.search.is_some() {
                 self.drop_due(elapsed);
             }
         }
     }
 
-    /// Leaves out what is due; returns how many requests that are.
+    /// Skips the requests that are due, and returns their number.
     fn drop_due(&mut self, elapsed: Duration) -> u64 {
         let mut unsent = 0;
         while unsent < MAX_COUNTED_UNSENT && self.schedule.peek().is_some_and(|due| due <= elapsed)

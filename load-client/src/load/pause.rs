@@ -1,29 +1,29 @@
-//! What users of a closed loop do between their requests: think, or keep a pace.
+//! The pause of a user of a closed loop between its requests: think time or a constant pace.
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::load::plan::show;
 
-/// What a user does between a reply and its next request.
+/// The pause of a user between a reply and its next request.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Pause {
-    /// Sends at once.
+    /// Sends the next request at once.
     None,
-    /// Thinks for a time between the two, each as likely as the other.
+    /// Thinks for a uniformly distributed time.
     Think {
-        /// The shortest.
+        /// The shortest think time.
         least: Duration,
-        /// The longest.
+        /// The longest think time.
         most: Duration,
-        /// Decides the times.
+        /// The seed of the random times.
         seed: u64,
     },
-    /// Sends at a constant pace, or at once after a reply that took longer.
+    /// Sends at constant intervals, or at once after a reply that took longer.
     Pace(Duration),
 }
 
-/// As it goes on behind "closed loop".
+/// Continues the text "closed loop".
 impl fmt::Display for Pause {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,4 +1,4 @@
-//! The load of a run, validated: who sends, when, and for how long. Pure.
+//! The load of a run, validated: who sends, when, and for how long.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::load::search::Search;
 use crate::load::shape::show_rate;
 use crate::load::share::Share;
 
-/// Most users of a run, whoever asks for them.
+/// The most users of a run.
 pub(crate) const MAX_USERS: u32 = 1_000_000;
 
 /// The load of a run.
@@ -21,79 +21,80 @@ pub struct Plan {
     pub users: u32,
     /// Users started per second; above 0.
     pub spawn_rate: f64,
-    /// From the start of the run to the last send, ramp and warm-up included; `None` goes on
-    /// until the run is stopped.
+    /// Time from the start of the run to the last send, including ramp and warm-up. `None` means until the run is
+    /// stopped.
     pub run_time: Option<Duration>,
-    /// Requests meant for this time from the start are kept, and left out of the figures.
+    /// Time from the start. Requests planned within it are recorded, but the figures leave them out.
     pub warm_up: Duration,
-    /// How long a reply is waited for.
+    /// How long a request waits for its reply.
     pub timeout: Duration,
-    /// Who decides when a request is sent.
+    /// Decides when requests are sent.
     pub model: Model,
-    /// Parts of the run with targets of their own, one after the other; none when the load is one.
+    /// Parts of the run with different targets, one after the other. Empty if the target stays the same.
     pub stages: Vec<Stage>,
-    /// The highest rate that holds is searched for; an open loop without stages.
+    /// Searches for the highest rate that holds. This needs an open loop without stages.
     pub search: Option<Search>,
-    /// Several loads at once. Then users, model and stages are theirs, and what is said of them here is of none.
+    /// Several loads at once. Each has its own users, model and stages. Those of this plan then have no meaning.
     pub loads: Vec<Load>,
-    /// Which part of all this is sent; users and rates above are those of all clients together.
+    /// The part of the load that this client sends. Users and rates above are those of all clients together.
     pub share: Share,
 }
 
 /// One of several loads at once.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Load {
-    /// What reports call it.
+    /// The name in reports.
     pub name: String,
-    /// The kinds of request that it sends, and no other load does; see [`Scenario::kinds`](crate::scenario::Scenario::kinds).
+    /// The kinds of request that this load sends. No other load sends them; see
+    /// [`Scenario::kinds`](crate::scenario::Scenario::kinds).
     pub kinds: Vec<u16>,
-    /// Who sends, and when.
+    /// When this load sends its requests.
     pub plan: Plan,
 }
 
-/// Who decides when a request is sent.
+/// Decides when requests are sent.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Model {
-    /// Users: each waits for its reply before it sends the next request.
+    /// Each user waits for its reply before it sends the next request.
     Closed(Pause),
-    /// A schedule, whatever the replies do.
+    /// A schedule that does not depend on the replies.
     Open(OpenLoop),
 }
 
 /// An open loop.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OpenLoop {
-    /// Requests per second, when there are no stages.
+    /// Requests per second if there are no stages.
     pub rate: f64,
-    /// How they are spread.
+    /// How the requests are spread over time.
     pub arrivals: Arrivals,
-    /// Requests in flight that hold back further ones.
+    /// The most requests in flight. Further ones are held back.
     pub max_in_flight: usize,
 }
 
-/// A number of users of one load, or what it takes.
+/// Checks the number of users of one load. The error says which numbers are allowed.
 pub(crate) fn checked_users(users: u32) -> Result<u32, String> {
     let users = Some(users).filter(|users| (1..=MAX_USERS).contains(users));
     users.ok_or_else(|| format!("takes a whole number from 1 to {MAX_USERS}"))
 }
 
-/// Users started per second, or what it takes.
+/// Checks the users started per second. The error says which numbers are allowed.
 pub(crate) fn checked_spawn_rate(rate: f64) -> Result<f64, String> {
     let rate = Some(rate).filter(|rate| rate.is_finite() && *rate > 0.0);
     rate.ok_or_else(|| "takes a number above 0, users per second".to_owned())
 }
 
-/// Why a plan cannot be run; names the flag to change.
+/// The reason why a plan cannot run. It names the flag to change.
 #[derive(Debug, thiserror::Error, PartialEq)]
 #[error("{0}")]
 pub struct PlanError(pub(crate) String);
 
 impl Plan {
-    /// Checks what depends on more than one setting.
+    /// Checks the rules that concern more than one setting.
     ///
     /// # Errors
     ///
-    /// When the warm-up takes all of the run time.
+    /// Returns an error when the warm-up takes all of the run time.
     pub(crate) fn validated(self) -> Result<Self, PlanError> {
         match self.run_time {
             Some(run_time) if self.warm_up >= run_time => Err(PlanError(format!(
@@ -105,7 +106,7 @@ impl Plan {
         }
     }
 
-    /// Searches for the highest rate that holds, from half of the highest that is tried.
+    /// Makes the plan a search for the highest rate that holds. The search starts at half of the highest rate.
     pub(crate) fn searching(mut self, search: Option<Search>) -> Self {
         self.search = search;
         if let (Some(search), Model::Open(open)) = (search, &mut self.model) {
@@ -114,13 +115,13 @@ impl Plan {
         self
     }
 
-    /// Whether there are only users that wait for a reply or send: what Little's law is held against. With several
+    /// Returns whether every user always waits for a reply or sends. Little's law applies only then. With several
     /// loads, some users may pause between requests.
     pub(crate) fn has_only_waiting_users(&self) -> bool {
         self.loads.is_empty() && self.model == Model::Closed(Pause::None)
     }
 
-    /// How the load is made, in words: it decides what latencies mean.
+    /// Describes how the load is made. The meaning of latencies depends on it.
     pub(crate) fn load_model(&self) -> String {
         if !self.loads.is_empty() {
             return self.of_loads(Self::load_model);
@@ -142,7 +143,7 @@ impl Plan {
         }
     }
 
-    /// Where each stage lies; none when the load is one.
+    /// Returns where each stage lies in the run. Empty if there are no stages.
     pub(crate) fn spans(&self) -> Vec<Span> {
         let mut end = Duration::ZERO;
         let mut span = |stage: &Stage| {
@@ -161,7 +162,7 @@ impl Plan {
         self.stages.iter().map(&mut span).collect()
     }
 
-    /// The target that the run begins with, in words.
+    /// Describes the first target of the run.
     pub(crate) fn target_in_words(&self) -> String {
         match self.loads.is_empty() {
             true => self.first_target().to_string(),
@@ -176,7 +177,7 @@ impl Plan {
         told.take(10).chain(more).collect::<Vec<_>>().join("; ")
     }
 
-    /// The target that the run begins with.
+    /// Returns the first target of the run.
     pub(crate) fn first_target(&self) -> Target {
         match (self.stages.first(), &self.model) {
             (Some(stage), _) => stage.target,
@@ -188,7 +189,7 @@ impl Plan {
         }
     }
 
-    /// The schedule of an open loop; empty for a closed one.
+    /// Returns the schedule of an open loop. Empty for a closed loop.
     pub(crate) fn schedule(&self) -> Schedule {
         let Model::Open(open) = &self.model else {
             return Schedule::new(Vec::new(), Arrivals::Constant, self.share);
@@ -210,17 +211,17 @@ pub(super) fn show(duration: Duration) -> String {
     humantime::format_duration(duration).to_string()
 }
 
-/// What a stage wants.
+/// The target of a stage.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Target {
-    /// A closed loop.
+    /// A number of users of a closed loop.
     Users {
         /// Number of users.
         users: u32,
-        /// Users started per second; above 0. A ramp has its own.
+        /// Users started per second, above 0. A ramp ignores it.
         spawn_rate: f64,
     },
-    /// An open loop, in requests per second.
+    /// Requests per second of an open loop.
     Rate(f64),
 }
 
@@ -236,13 +237,13 @@ impl fmt::Display for Target {
 /// A part of the run with one target.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stage {
-    /// What reports call it.
+    /// The name in reports.
     pub name: String,
     /// How long it is.
     pub duration: Duration,
-    /// What it wants, at its end if it is a ramp.
+    /// The target of the stage. A ramp reaches it at the end.
     pub target: Target,
-    /// Whether the load goes in a straight line from the previous stage's target to its own.
+    /// Whether the load changes in a straight line from the previous stage's target to this target.
     pub ramp: bool,
 }
 
@@ -251,15 +252,15 @@ pub struct Stage {
 pub struct Span {
     /// The stage's name.
     pub name: String,
-    /// What it wants, in words.
+    /// Its target, in words.
     pub target: String,
     /// Its start, in seconds from the start of the run.
     pub start_seconds: f64,
-    /// Its end.
+    /// Its end, in seconds from the start of the run.
     pub end_seconds: f64,
 }
 
-/// The rate over time that the stages of an open loop want. Stages of users want none.
+/// Returns the rate over time of the stages of an open loop. Empty for stages of users.
 fn segments(stages: &[Stage]) -> Vec<Segment> {
     let mut last = 0.0;
     let segment = |stage: &Stage| {

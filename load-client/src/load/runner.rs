@@ -1,4 +1,4 @@
-//! Drives the load of a run through a transport. Knows neither Kafka nor files nor terminals.
+//! Drives the load of a run through a transport. It knows neither Kafka nor files nor terminals.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -15,10 +15,10 @@ use crate::measure::summary::{CUT, Sample, Status, TIMED_OUT};
 use crate::scenario::Scenario;
 use crate::transport::{Ending, Failure, InFlight, Listener, Transport};
 
-/// Runs a plan to its end: every request ends in exactly one sample.
+/// Runs a plan to its end. Every request ends in exactly one sample.
 ///
-/// Returns when the last request has ended. No sample waits for the recorder: one that falls behind holds
-/// back new requests, and never delays a stamp.
+/// Returns when the last request has ended. No sample waits for the recorder: a slow recorder holds back new requests,
+/// and never delays a time stamp.
 pub async fn run<T: Transport>(
     plan: Plan,
     scenario: Arc<dyn Scenario>,
@@ -30,7 +30,7 @@ pub async fn run<T: Transport>(
     engine.run(by_thread).await;
 }
 
-/// As [`run`], of several loads at once; returns when the last of them has ended.
+/// Runs several loads at once, like [`run`]. Returns when the last of them has ended.
 pub(crate) async fn run_loads<T: Transport>(
     loads: Vec<(Plan, Arc<dyn Scenario>)>,
     transport: &Arc<T>,
@@ -42,21 +42,21 @@ pub(crate) async fn run_loads<T: Transport>(
         Engine::new(plan, scenario, transport, samples, &control.part()).run(by_thread)
     };
     let begun: Vec<_> = loads.into_iter().map(engine).collect();
-    // The recorder waits for the last sender.
+    // The recorder ends after the last sender.
     drop(samples);
     join_all(begun).await;
     control.stop.cancel();
 }
 
-/// The present, on the clock that tests pause.
+/// Returns the present time, on the clock that tests can pause.
 pub(crate) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 
-/// How soon the end of the last request is noticed. It delays the end of the run and no measurement.
+/// The interval at which the end of the last request is checked. It delays the end of the run, but no measurement.
 const DRAIN_CHECK: Duration = Duration::from_millis(1);
 
-/// What the requests of a run share.
+/// The state that the requests of a run share.
 pub(super) struct Engine<T> {
     pub(super) plan: Plan,
     scenario: Arc<dyn Scenario>,
@@ -106,7 +106,7 @@ impl<T: Transport> Engine<T> {
         let others_end = async { tokio::join!(self.time_out(), self.cut_on_abort()) };
         tokio::select! {
             () = all_ended => {}
-            // This arm never ends, because `time_out` never does.
+            // This arm never ends, because `time_out` never ends.
             _ = others_end => {}
         }
     }
@@ -116,7 +116,7 @@ impl<T: Transport> Engine<T> {
         now().saturating_duration_since(self.start)
     }
 
-    /// Notes that nothing is sent any more, or only what was due before the run time was over.
+    /// Notes that nothing more is sent, or only requests that were due before the run time was over.
     pub(super) fn sending_ended(&self) {
         let run_time = self.plan.run_time.unwrap_or(Duration::MAX);
         self.control.sending_ended(self.elapsed().min(run_time));
@@ -127,8 +127,8 @@ impl<T: Transport> Engine<T> {
         self.control.users_are(users, self.elapsed());
     }
 
-    /// Sends the next request of a user; `intended` is now unless a schedule says otherwise. Returns the
-    /// moment of the hand-over; `None` when nothing is left to send, which ends the run.
+    /// Sends the next request of a user. `intended` is now if there is no schedule. Returns the moment of the hand-over
+    /// to the transport, or `None` when nothing is left to send. This ends the run.
     pub(super) fn send(
         &self,
         user: u32,
@@ -156,7 +156,7 @@ impl<T: Transport> Engine<T> {
         Some(sent)
     }
 
-    /// Notes how late a request was sent, unless it is of the warm-up.
+    /// Notes how late a request was sent, unless it belongs to the warm-up.
     pub(super) fn note_lag(&self, intended: Instant, sent: Instant, is_held_back: bool) {
         if !self.is_warm_up(intended) {
             let lag = sent.saturating_duration_since(intended);
@@ -164,7 +164,7 @@ impl<T: Transport> Engine<T> {
         }
     }
 
-    /// Takes the ending of a request; returns its name.
+    /// Records the end of a request, and returns its status.
     pub(super) fn take(&self, flight: &InFlight, ending: Ending) -> Status {
         let (status, error, answer, refused_body) = match ending {
             Ok(answer) => (Status::Ok, "".into(), Some(answer), None),
@@ -182,7 +182,7 @@ impl<T: Transport> Engine<T> {
             Err(Failure::Cut) => (Status::Censored, Cow::Borrowed(CUT), None, None),
         };
         let replied = answer.map(|answer| answer.replied);
-        // A report that the reply has overtaken is no time of the request's way.
+        // A delivery report that came after the reply says nothing about how long the request took.
         let is_in_time = |acked: &Instant| replied.is_none_or(|replied| *acked <= replied);
         let acked = flight.acked.filter(is_in_time);
         let taken = self.samples.send(Sample {
@@ -201,29 +201,29 @@ impl<T: Transport> Engine<T> {
         let is_dead =
             status == Status::ConsumerFailure && self.transport.pending().defunct().is_some();
         if !taken || is_dead {
-            // Without a recorder, or without replies, the run has no purpose.
+            // Without a recorder or without replies, the run has no purpose.
             self.control.stop.cancel();
         }
         self.control.request_ended();
         status
     }
 
-    /// Whether a request that was meant for this moment is of the warm-up.
+    /// Returns whether a request planned for this moment belongs to the warm-up.
     fn is_warm_up(&self, intended: Instant) -> bool {
         intended.saturating_duration_since(self.start) < self.plan.warm_up
     }
 
-    /// Ends requests whose time is over, as long as it is polled.
+    /// Ends requests whose time is over. It works as long as it is polled.
     async fn time_out(&self) {
         loop {
             let next = self.transport.pending().time_out(now());
-            // Whatever is sent from now on times out later than that.
+            // A request that is sent from now on times out later than this.
             let wake = next.unwrap_or_else(|| now() + self.plan.timeout);
             tokio::time::sleep_until(wake.into()).await;
         }
     }
 
-    /// Ends all requests when the run is not even to wait for those in flight.
+    /// Ends all requests when the run must not wait for those in flight.
     async fn cut_on_abort(&self) {
         self.control.abort.cancelled().await;
         self.control.stop.cancel();
@@ -235,11 +235,11 @@ impl<T: Transport> Engine<T> {
     }
 }
 
-/// Longest sleep: how soon a stop is seen.
+/// The longest sleep. It bounds the time until a stop is noticed.
 const LONGEST_SLEEP: Duration = Duration::from_millis(20);
 
-/// Sends a schedule from a thread of its own, which sleeps to within microseconds: tokio's timers are 1 ms coarse, ten
-/// requests of 10,000 a second.
+/// Sends a schedule from its own thread, which sleeps to within microseconds. Tokio's timers have a resolution of 1 ms.
+/// At 10,000 requests a second that is ten requests.
 async fn by_thread<T: Transport>(mut dispatcher: Dispatcher<T>) {
     let (done, finished) = oneshot::channel();
     let thread = std::thread::Builder::new().name("pacer".to_owned());
@@ -249,11 +249,11 @@ async fn by_thread<T: Transport>(mut dispatcher: Dispatcher<T>) {
             let rest = until.saturating_duration_since(now());
             std::thread::sleep(rest.min(LONGEST_SLEEP));
         }
-        // Told when all that the dispatcher holds on to is gone, as the recorder waits for that.
+        // Signals only after the dispatcher is dropped, because the recorder waits for it.
         drop(dispatcher);
         let _ = done.send(());
     });
-    // A thread that panicked drops its end: a bug of ours, after which figures would mislead.
+    // A thread that panics drops its sender. That is a bug of ours, and the figures would mislead.
     let thread = spawned.expect("the system has a thread for the pacer");
     if finished.await.is_err()
         && let Err(panic) = thread.join()
@@ -262,8 +262,8 @@ async fn by_thread<T: Transport>(mut dispatcher: Dispatcher<T>) {
     }
 }
 
-/// Has Linux wake this thread when it is due. Otherwise sleeps are gathered to save power, up to 50 µs
-/// apart, and waiting actively through them would cost a core.
+/// Makes Linux wake this thread when it is due. By default Linux delays wake-ups by up to 50 µs to save power. Waiting
+/// actively instead would cost a core.
 fn sleep_precisely() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1)) {

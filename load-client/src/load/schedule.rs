@@ -1,9 +1,9 @@
-//! The schedule of an open loop: the instants at which requests are to be sent, all known beforehand.
+//! The schedule of an open loop: the moments at which requests are due, all known beforehand.
 //!
-//! Request k is due when the integral of the rate reaches k (constant spacing), or the k-th level of
-//! a Poisson process of rate 1 (which makes a Poisson process of the varying rate: the inversion
-//! method of Çınlar, *Introduction to Stochastic Processes*, 1975, section 4.7). Levels are visited
-//! one by one, so that no request can be skipped, however late the caller is.
+//! Request k is due when the integral of the rate reaches a level. With constant spacing the level is k. With Poisson
+//! arrivals it is the k-th point of a Poisson process of rate 1, which gives a Poisson process of the varying rate (the
+//! inversion method of Çınlar, *Introduction to Stochastic Processes*, 1975, section 4.7). The schedule visits levels
+//! one by one, so it skips no request, however late the caller is.
 
 use std::time::Duration;
 
@@ -13,19 +13,19 @@ use crate::stats::SplitMix64;
 /// How requests are spread around the rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Arrivals {
-    /// Evenly.
+    /// At equal intervals.
     Constant,
-    /// At random, as independent customers come: gaps are exponential.
+    /// At random, like independent customers: the gaps are exponential.
     Poisson {
-        /// Decides the gaps.
+        /// The seed of the random gaps.
         seed: u64,
     },
 }
 
-/// A part of the run in which the rate is a straight line.
+/// A part of the run in which the rate changes in a straight line.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Segment {
-    /// Length; one without an end has [`Duration::MAX`].
+    /// Its length. A segment without an end has [`Duration::MAX`].
     pub(crate) duration: Duration,
     /// Requests per second at its start.
     pub(crate) from: f64,
@@ -38,13 +38,13 @@ impl Segment {
         self.duration.as_secs_f64()
     }
 
-    /// Requests in it: the integral of its rate.
+    /// Returns the number of requests in it, which is the integral of its rate.
     fn requests(&self) -> f64 {
         self.seconds() * (self.from + self.to) / 2.0
     }
 
-    /// How far into it `requests` have come. Solves from·t + slope·t²/2 = requests in the form that
-    /// does not cancel.
+    /// Returns how far into the segment `requests` requests are due, in seconds. Solves from·t + slope·t²/2 = requests
+    /// in the form without cancellation.
     fn seconds_until(&self, requests: f64) -> f64 {
         if requests <= 0.0 {
             return 0.0;
@@ -54,7 +54,7 @@ impl Segment {
         (2.0 * requests / (self.from + root.sqrt())).min(self.seconds())
     }
 
-    /// Splits it; from the cut on the rate is `rate`.
+    /// Splits it. From the cut on, the rate is `rate`.
     fn changed_at(&self, cut: Duration, rate: f64) -> [Self; 2] {
         let share = cut.as_secs_f64() / self.seconds();
         let before = Self {
@@ -71,32 +71,33 @@ impl Segment {
     }
 }
 
-/// Iterates over the instants, as times from the start of the run. Never descends, never skips.
+/// Iterates over the moments at which requests are due, as times from the start of the run. The times never decrease,
+/// and no request is skipped.
 #[derive(Debug, Clone)]
 pub(crate) struct Schedule {
     segments: Vec<Segment>,
     place: Place,
-    /// The level that the next request is due at.
+    /// The level at which the next request is due.
     level: f64,
-    /// Of that request, counted from 0 among those of all clients.
+    /// The number of that request among those of all clients, from 0.
     number: u64,
     /// `None` with constant spacing.
     random: Option<Random>,
     share: Share,
 }
 
-/// What Poisson arrivals draw from. A Poisson process that is thinned at random is one again, and so is the union of such
-/// parts, however late one of them begins; every N-th request would have Erlang gaps (Kingman, *Poisson Processes*, 1993,
-/// section 5.1).
+/// The random numbers of Poisson arrivals. The owner of each request is drawn at random, because a randomly thinned
+/// Poisson process is again a Poisson process, and so is the union of such parts, even if one begins late. Every N-th
+/// request would have Erlang gaps instead (Kingman, *Poisson Processes*, 1993, section 5.1).
 #[derive(Debug, Clone)]
 struct Random {
     gaps: SplitMix64,
-    /// Decides who sends a request. Every client draws the same.
+    /// Decides which client sends a request. Every client draws the same numbers.
     owners: SplitMix64,
     owner: u64,
 }
 
-/// Sets the owners' numbers apart from the gaps'.
+/// Makes the owners' random numbers differ from those of the gaps.
 const OWNERS: u64 = 0x6f77_6e65_7273;
 
 impl Random {
@@ -115,17 +116,17 @@ impl Random {
     }
 }
 
-/// The segment that the next request is looked for in.
+/// The segment in which the next request is searched.
 #[derive(Debug, Clone, Copy, Default)]
 struct Place {
     index: usize,
     start: Duration,
-    /// Requests of the segments before it.
+    /// Number of requests of the segments before it.
     requests_before: f64,
 }
 
 impl Schedule {
-    /// Schedules a share of the requests of these segments, one after the other.
+    /// Schedules a share of the requests of these segments, one segment after the other.
     pub(crate) fn new(segments: Vec<Segment>, arrivals: Arrivals, share: Share) -> Self {
         let mut random = match arrivals {
             Arrivals::Constant => None,
@@ -142,7 +143,7 @@ impl Schedule {
         }
     }
 
-    /// When the next request is due; `None` when no more are, unless the rate is changed.
+    /// Returns when the next request is due, `None` when there are no more unless the rate changes.
     pub(crate) fn peek(&mut self) -> Option<Duration> {
         loop {
             let due = self.due()?;
@@ -153,12 +154,12 @@ impl Schedule {
         }
     }
 
-    /// The number of the next request, counted from 0 among those of all clients; to be asked after [`Self::peek`].
+    /// Returns the number of the next request among those of all clients, from 0. Call [`Self::peek`] first.
     pub(crate) fn number(&self) -> u64 {
         self.number
     }
 
-    /// Whether the next request is in the share.
+    /// Returns whether the next request is in the share.
     fn is_own(&self) -> bool {
         match &self.random {
             None => self.share.has(self.number),
@@ -166,7 +167,7 @@ impl Schedule {
         }
     }
 
-    /// Goes on to the request after the next.
+    /// Moves on to the following request.
     fn pass(&mut self) {
         self.number += 1;
         self.level += match &mut self.random {
@@ -178,13 +179,13 @@ impl Schedule {
         };
     }
 
-    /// When the next request of all clients is due.
+    /// Returns when the next request of all clients is due.
     fn due(&mut self) -> Option<Duration> {
         loop {
             let segment = self.segments.get(self.place.index)?;
             let within = self.level - self.place.requests_before;
             if within < segment.requests() {
-                // A moment that fits no Duration is beyond any run.
+                // A time that does not fit a `Duration` lies beyond any run.
                 let into = Duration::try_from_secs_f64(segment.seconds_until(within));
                 let into = into.unwrap_or(Duration::MAX);
                 return Some(self.place.start.saturating_add(into));
@@ -197,8 +198,8 @@ impl Schedule {
         }
     }
 
-    /// Changes the rate from `at` on, up to the end of the segment that `at` lies in. What was due
-    /// before stays due.
+    /// Changes the rate from `at` on, up to the end of the segment that contains `at`. Requests that were due before
+    /// stay due.
     pub(crate) fn set_rate(&mut self, at: Duration, rate: f64) {
         let mut start = Duration::ZERO;
         for (index, segment) in self.segments.iter().enumerate() {
@@ -210,7 +211,7 @@ impl Schedule {
             }
             start = end;
         }
-        // Requests may have been looked for beyond the change already.
+        // The search may already be beyond the change.
         self.place = Place::default();
     }
 }

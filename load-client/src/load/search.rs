@@ -1,4 +1,4 @@
-//! The search for the highest rate that holds the thresholds: which rate is tried next, and what was found. Pure.
+//! The search for the highest rate that meets the thresholds: the rate to try next, and the result.
 
 use std::time::Duration;
 
@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use crate::load::shape::show_rate;
 
-/// The search ends when the two rates are this close, as a share of the higher one.
+/// The search ends when the highest rate that held and the lowest that broke differ by at most this share of the
+/// latter.
 const RESOLUTION: f64 = 0.05;
 /// Rates below this share of the highest one are not tried.
 const LOWEST: f64 = 1.0 / 1000.0;
@@ -14,9 +15,9 @@ const LOWEST: f64 = 1.0 / 1000.0;
 /// A search for the highest rate that holds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Search {
-    /// Requests per second that are tried at most.
+    /// The highest rate that is tried, in requests per second.
     pub highest: f64,
-    /// What a probe of one rate takes: the load settles for a fifth of it, and is measured for the rest.
+    /// Length of the probe of one rate. The load settles for a fifth of it, and is measured for the rest.
     pub cycle: Duration,
 }
 
@@ -30,8 +31,8 @@ impl Search {
     }
 }
 
-/// Bisects between 0 and the highest rate. A rate is given up after two probes that broke it: one that breaks by
-/// chance would lead all later ones astray.
+/// Bisects between 0 and the highest rate. A rate is given up only after two probes that broke it, because one that
+/// breaks by chance would mislead all later ones.
 #[derive(Debug)]
 pub(crate) struct Bisection {
     highest: f64,
@@ -40,33 +41,33 @@ pub(crate) struct Bisection {
     found: Capacity,
 }
 
-/// What became of a probe.
+/// The result of a probe.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Probed {
     Held,
-    /// How it broke.
+    /// The rate broke, with the reason.
     Broke(String),
 }
 
-/// The highest rate that held, and the lowest that did not: the limit lies between the two.
+/// The highest rate that held, and the lowest that did not. The limit lies between the two.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Capacity {
-    /// Requests per second; `None` if no rate held.
+    /// The highest rate that held, in requests per second. `None` if no rate held.
     pub held_per_second: Option<f64>,
-    /// Requests per second; `None` if the highest rate held, or the run ended first.
+    /// The lowest rate that broke, in requests per second. `None` if the highest rate held, or the run ended first.
     pub broke_per_second: Option<f64>,
-    /// How that rate broke, in the second of its probes.
+    /// Why that rate broke, in its second probe.
     pub reason: Option<String>,
-    /// How often a rate was tried.
+    /// The number of probes.
     pub probes: u32,
     /// Whether the search came to its end.
     pub is_complete: bool,
-    /// All this for a reader.
+    /// The result as a sentence.
     pub sentence: String,
 }
 
 impl Bisection {
-    /// A search up to this rate.
+    /// Starts a search up to this rate.
     pub(crate) fn up_to(highest: f64) -> Self {
         Self {
             highest,
@@ -75,7 +76,7 @@ impl Bisection {
         }
     }
 
-    /// The rate to try next; `None` when the search is over.
+    /// Returns the rate to try next, `None` when the search is over.
     pub(crate) fn rate(&self) -> Option<f64> {
         let held = self.found.held_per_second.unwrap_or(0.0);
         let Some(broke) = self.found.broke_per_second else {
@@ -91,12 +92,12 @@ impl Bisection {
         (!is_close && between >= self.highest * LOWEST).then_some(between)
     }
 
-    /// How often a rate was tried.
+    /// Returns the number of probes.
     pub(crate) fn probes(&self) -> u32 {
         self.found.probes
     }
 
-    /// Takes what became of the rate.
+    /// Takes the result of a probe of this rate.
     pub(crate) fn take(&mut self, rate: f64, probed: Probed) {
         self.found.probes += 1;
         let was_doubted = std::mem::take(&mut self.is_doubted);
@@ -110,7 +111,7 @@ impl Bisection {
         }
     }
 
-    /// What was found so far.
+    /// Returns the result so far.
     pub(crate) fn found(&self) -> Capacity {
         let is_complete = self.rate().is_none();
         let held = self.found.held_per_second.map(show_rate);
@@ -120,18 +121,20 @@ impl Bisection {
             (None, None) => "unknown".to_owned(),
             (Some(held), None) => format!("{held} held"),
             (None, Some(broke)) => format!("no rate held, down to {broke}: {reason}"),
-            (Some(held), Some(broke)) => format!("{held} held, {broke} did not, twice: {reason}"),
+            (Some(held), Some(broke)) => {
+                format!("{held} held, {broke} did not hold in two probes: {reason}")
+            }
         };
         let advice = match (is_complete, broke) {
             (true, Some(_)) => String::new(),
             (true, None) => {
-                ", which is all of --rate; give a higher one to find the limit".to_owned()
+                ", the highest rate that was tried; give a higher --rate to find the limit".to_owned()
             }
             (false, Some(broke)) => {
-                format!("; the run ended before the search, --rate {broke} goes on with it")
+                format!("; the run ended before the search did, so continue it with --rate {broke}")
             }
             (false, None) => {
-                "; the run ended before the search, give a longer --run-time or a lower --rate"
+                "; the run ended before the search did, so give a longer --run-time or a lower --rate"
                     .to_owned()
             }
         };
@@ -147,7 +150,7 @@ impl Bisection {
 mod tests {
     use super::*;
 
-    /// Searches up to 1000/s where each probe above `limit` breaks, and the probes numbered in `by_chance` do too.
+    /// Searches up to 1000/s. Probes above `limit` break, and so do the probes with the numbers in `by_chance`.
     fn search(limit: f64, by_chance: &[u32]) -> (Vec<f64>, Capacity) {
         let (mut bisection, mut tried) = (Bisection::up_to(1000.0), Vec::new());
         while let Some(rate) = bisection.rate() {
@@ -173,7 +176,7 @@ mod tests {
         assert!(held <= 720.0 && 720.0 < broke && broke - held <= 0.05 * broke);
         assert_eq!(
             found.sentence,
-            "capacity: 718.75/s held, 750/s did not, twice: late"
+            "capacity: 718.75/s held, 750/s did not hold in two probes: late"
         );
         assert_eq!(found.probes as usize, tried.len());
     }
@@ -191,7 +194,7 @@ mod tests {
         assert_eq!(tried, [500.0, 1000.0]);
         assert!(
             all.sentence
-                .starts_with("capacity: 1000/s held, which is all of --rate")
+                .starts_with("capacity: 1000/s held, the highest rate that was tried")
         );
         let (_, nothing) = search(0.0, &[]);
         assert_eq!(nothing.held_per_second, None);
@@ -213,19 +216,21 @@ mod tests {
         };
         assert_eq!(
             told(&bisection),
-            "capacity: unknown; the run ended before the search, give a longer --run-time or a lower --rate"
+            "capacity: unknown; the run ended before the search did, so give a longer --run-time or a lower --rate"
         );
         for _ in 0..2 {
             bisection.take(50.0, Probed::Broke("late".to_owned()));
         }
         assert_eq!(
             told(&bisection),
-            "capacity: no rate held, down to 50/s: late; the run ended before the search, --rate 50/s goes on with it"
+            "capacity: no rate held, down to 50/s: late; the run ended before the search did, so continue it \
+             with --rate 50/s"
         );
         bisection.take(25.0, Probed::Held);
         let sentence = told(&bisection);
         assert!(
-            sentence.starts_with("capacity: 25/s held, 50/s did not, twice: late; the run"),
+            sentence
+                .starts_with("capacity: 25/s held, 50/s did not hold in two probes: late; the run"),
             "{sentence}"
         );
     }

@@ -1,5 +1,5 @@
-//! How the load goes over time: stages from a file or a preset, and the rates and times in them as people write them.
-//! Pure.
+//! The course of the load over time: stages from a file or a preset, and the rates and times in them as people write
+//! them.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -32,7 +32,7 @@ pub(crate) struct RawStage {
     ramp: bool,
 }
 
-/// What is wrong, and the bytes that it is wrong with.
+/// The bytes that are wrong, and the message.
 pub(crate) type Wrong = (Range<usize>, String);
 
 fn wrong<T>(place: &Spanned<T>, message: impl Into<String>) -> Wrong {
@@ -43,7 +43,7 @@ fn wrong<T>(place: &Spanned<T>, message: impl Into<String>) -> Wrong {
 ///
 /// # Errors
 ///
-/// When the text is no TOML, or no shape; says on one line what is wrong with it, and where.
+/// Returns an error when the text is not TOML, or not a shape. One line says what is wrong, and where.
 pub(crate) fn parse(text: &str) -> Result<Vec<Stage>, String> {
     let raw = toml::from_str::<RawShape>(text).map_err(|error| {
         let message = error.message().lines().collect::<Vec<_>>().join(", ");
@@ -56,10 +56,10 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Stage>, String> {
     })
 }
 
-/// Reads stages, of which there must be one.
+/// Reads the stages. There must be at least one.
 pub(crate) fn read_stages(raw: &[Spanned<RawStage>]) -> Result<Vec<Stage>, Wrong> {
     let Some(first) = raw.first() else {
-        return Err((0..0, "a shape needs one [[stage]] at least".to_owned()));
+        return Err((0..0, "a shape needs at least one [[stage]]".to_owned()));
     };
     let is_open = |stage: &Spanned<RawStage>| stage.get_ref().rate.is_some();
     let read = |(number, stage)| match is_open(stage) == is_open(first) {
@@ -116,7 +116,7 @@ fn target(stage: &Spanned<RawStage>) -> Result<Target, Wrong> {
     }
 }
 
-/// The spawn rate, or its default.
+/// Returns the spawn rate, or its default.
 pub(crate) fn spawn_rate_of(spawn_rate: Option<&Spanned<f64>>) -> Result<f64, Wrong> {
     let Some(given) = spawn_rate else {
         return Ok(DEFAULT_SPAWN_RATE);
@@ -128,20 +128,20 @@ pub(crate) fn spawn_rate_of(spawn_rate: Option<&Spanned<f64>>) -> Result<f64, Wr
 /// A shape with a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Preset {
-    /// Ramps up for a tenth of the run time, holds, ramps down for a tenth.
+    /// Ramps up for a tenth of the run time, holds, and ramps down for a tenth.
     Load,
-    /// Ramps up for a twentieth, then holds: for a drift over hours.
+    /// Ramps up for a twentieth of the run time, then holds. It shows a drift over hours.
     Soak,
-    /// Ten steps of equal length, each a tenth of the target more: for the step that breaks.
+    /// Ten steps of equal length, each a tenth of the target more. It shows at which step the service breaks.
     Stress,
-    /// A tenth of the target for two fifths of the run time, the target for one, a tenth for the last
-    /// two: for the time to recover.
+    /// A tenth of the target for two fifths of the run time, the target for one fifth, and a tenth for the last two. It
+    /// shows the time to recover.
     Spike,
-    /// No stages: the rate is searched for.
+    /// No stages: the run searches for the highest rate.
     Capacity,
 }
 
-/// The stage that reports look for the recovery from, a shape file's as well.
+/// The name of the stage whose recovery reports measure, also in a shape file.
 pub(crate) const SPIKE: &str = "spike";
 
 impl Preset {
@@ -153,12 +153,12 @@ impl Preset {
         Self::Capacity,
     ];
 
-    /// The preset of this name.
+    /// Returns the preset with this name.
     pub(crate) fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|preset| preset.name() == name)
     }
 
-    /// Its name.
+    /// Returns its name.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Load => "load",
@@ -169,7 +169,7 @@ impl Preset {
         }
     }
 
-    /// Its stages.
+    /// Returns its stages.
     pub(crate) fn stages(self, target: Target, run_time: Duration) -> Vec<Stage> {
         let stage = |name: &str, twentieths: u32, tenths, ramp| Stage {
             name: name.to_owned(),
@@ -197,7 +197,7 @@ impl Preset {
     }
 }
 
-/// So many tenths of a target; of users at least one, unless none are wanted.
+/// Returns this many tenths of a target. A target with users keeps at least one.
 fn scaled(target: Target, tenths: u32) -> Target {
     match target {
         Target::Rate(rate) => Target::Rate(rate * f64::from(tenths) / 10.0),
@@ -209,25 +209,25 @@ fn scaled(target: Target, tenths: u32) -> Target {
     }
 }
 
-/// A time above zero.
+/// Parses a time above zero.
 pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let duration = parse_duration_or_zero(text).ok();
     let duration = duration.filter(|duration| !duration.is_zero());
     duration.ok_or_else(|| "takes a time above 0 such as 300, 30s, 5m or 1h30m".to_owned())
 }
 
-/// A time, zero included. A number without a unit is seconds, as in Locust.
+/// Parses a time, which may be zero. A number without a unit is in seconds, as in Locust.
 pub(crate) fn parse_duration_or_zero(text: &str) -> Result<Duration, String> {
     let duration = match text.parse() {
         Ok(seconds) => Duration::try_from_secs_f64(seconds).ok(),
         Err(_) => humantime::parse_duration(text).ok(),
     };
-    // A year: beyond it the arithmetic of instants may overflow.
+    // At most a year, because the arithmetic of instants may overflow beyond.
     let duration = duration.filter(|duration| duration.as_secs() <= 366 * 24 * 3600);
     duration.ok_or_else(|| "takes a time such as 300, 30s, 5m or 1h30m".to_owned())
 }
 
-/// A time, or a range of times: `100ms`, `50ms..150ms`.
+/// Parses a time or a range of times: `100ms`, `50ms..150ms`.
 pub(crate) fn parse_times(text: &str) -> Result<(Duration, Duration), String> {
     let (least, most) = text.split_once("..").unwrap_or((text, text));
     match (parse_duration_or_zero(least), parse_duration_or_zero(most)) {
@@ -236,14 +236,14 @@ pub(crate) fn parse_times(text: &str) -> Result<(Duration, Duration), String> {
     }
 }
 
-/// The most requests per second that can be asked for.
+/// The highest rate, in requests per second.
 const HIGHEST: f64 = 10_000_000.0;
 
-/// Reads a rate; returns requests per second.
+/// Parses a rate, and returns it in requests per second.
 ///
 /// # Errors
 ///
-/// When it is none, in words that say what a rate looks like.
+/// Returns an error that shows the format when the text is not a rate.
 pub(crate) fn parse_rate(text: &str) -> Result<f64, String> {
     let rate = text.trim().split_once('/').and_then(|(count, unit)| {
         let count: f64 = count.trim().parse().ok()?;
@@ -259,7 +259,7 @@ pub(crate) fn parse_rate(text: &str) -> Result<f64, String> {
     rate.ok_or_else(|| "takes a rate such as 500/s, 30/m or 1.5/s, up to 10000000/s".to_owned())
 }
 
-/// Shows a rate in the unit that keeps it readable.
+/// Formats a rate in the unit that keeps it readable.
 pub(crate) fn show_rate(per_second: f64) -> String {
     let (seconds, unit) = match per_second {
         rate if rate >= 1.0 || rate == 0.0 => (1.0, "s"),

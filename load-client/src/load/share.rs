@@ -1,59 +1,60 @@
-//! Which part of a load one client sends, where several clients send it together. Pure.
+//! The part of a load that one client sends when several clients send the load together.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// Most clients of one load.
+/// The most clients of one load.
 const MOST: u32 = 1000;
 
-/// One of several equal parts of a load. Users are dealt out by their numbers, and so are the requests of a schedule with
-/// constant spacing; those of Poisson arrivals by chance, because every N-th of them would come too evenly.
+/// One of several equal parts of a load. Users are dealt out by their numbers, and so are the requests of a schedule
+/// with constant spacing. The requests of Poisson arrivals are dealt out at random, because every N-th of them would
+/// come too evenly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Share {
-    /// Counted from 0.
+    /// The number of the part, from 0.
     index: u32,
     of: u32,
 }
 
 impl Share {
-    /// The only client of a load.
+    /// The part of the only client of a load.
     pub const WHOLE: Self = Self { index: 0, of: 1 };
 
-    /// Part `index`, counted from 0, of so many; `None` for a part that there is not, and of more than 1000.
+    /// Returns part `index`, from 0, of `of` parts. `None` if there is no such part, or for more than 1000 parts.
     #[must_use]
     pub fn new(index: u32, of: u32) -> Option<Self> {
         let exists = index < of && of <= MOST;
         exists.then_some(Self { index, of })
     }
 
-    /// Whether it is all of the load.
+    /// Returns whether it is all of the load.
     #[must_use]
     pub fn is_whole(self) -> bool {
         self.of == 1
     }
 
-    /// Counted from 0.
+    /// Returns the number of the part, from 0.
     pub(crate) fn index(self) -> u32 {
         self.index
     }
 
-    /// How many parts there are.
+    /// Returns the number of parts.
     pub(crate) fn of(self) -> u32 {
         self.of
     }
 
-    /// Whether what has this number, counted from 0, is its own.
+    /// Returns whether the user or request with this number, from 0, belongs to this part.
     pub(crate) fn has(self, number: u64) -> bool {
         number % u64::from(self.of) == u64::from(self.index)
     }
 
-    /// The number, among those of all parts, of what this part counts as `own` from 0.
+    /// Returns the number among those of all parts of this part's user or request `own`, from 0.
     pub(crate) fn number_of(self, own: u64) -> u64 {
         own * u64::from(self.of) + u64::from(self.index)
     }
 }
 
-/// As people count: `1/3` is the first of three.
+/// Parses `1/3`, the first of three parts.
 impl FromStr for Share {
     type Err = String;
 
@@ -64,7 +65,7 @@ impl FromStr for Share {
             Self::new(place.checked_sub(1)?, of.parse().ok()?)
         };
         parsed().ok_or_else(|| {
-            format!("takes a part and how many there are, up to {MOST}, such as 1/3")
+            format!("takes a part and the number of parts, up to {MOST}, such as 1/3")
         })
     }
 }

@@ -1,15 +1,15 @@
-//! How many users a closed loop wants over time, and when each of them sends its next request. Pure.
+//! How many users a closed loop wants over time, and when each of them sends its next request.
 
 use std::time::{Duration, Instant};
 
 use crate::load::plan::{Pause, Plan, Stage, Target};
 use crate::stats::SplitMix64;
 
-/// Goes through the stages of a plan.
+/// Follows the stages of a plan.
 #[derive(Debug)]
 pub(super) struct Course {
     stages: std::vec::IntoIter<Stage>,
-    /// When the present stage ends; `None` after the last, and for a load without stages.
+    /// When the present stage ends. `None` after the last stage, and for a load without stages.
     stage_end: Option<Duration>,
     ramp: Ramp,
 }
@@ -30,7 +30,7 @@ impl Course {
         course
     }
 
-    /// Begins the stage that this moment lies in; returns its target when it has just begun.
+    /// Moves to the stage at this moment. Returns its target if the stage has just begun.
     pub(super) fn follow(&mut self, elapsed: Duration) -> Option<Target> {
         let mut begun = None;
         while let Some(end) = self.stage_end.filter(|end| *end <= elapsed) {
@@ -39,7 +39,7 @@ impl Course {
         begun
     }
 
-    /// Goes for a target from outside, until the next stage; users come and go at the rate.
+    /// Follows a target from outside until the next stage. Users start and end at the spawn rate.
     pub(super) fn change(&mut self, elapsed: Duration, users: u32, spawn_rate: f64) {
         self.ramp = Ramp {
             start: elapsed,
@@ -49,12 +49,12 @@ impl Course {
         };
     }
 
-    /// Users wanted at a moment.
+    /// Returns the users wanted at a moment.
     pub(super) fn users(&self, elapsed: Duration) -> u32 {
         self.ramp.at(elapsed)
     }
 
-    /// The next moment at which that changes.
+    /// Returns the next moment at which the number of users changes.
     pub(super) fn next_change(&self, elapsed: Duration) -> Option<Duration> {
         let changes = [self.ramp.next_change(elapsed), self.stage_end];
         changes.into_iter().flatten().min()
@@ -66,7 +66,7 @@ impl Course {
         let stage = stage?;
         if let Target::Users { users, spawn_rate } = stage.target {
             let from = match start {
-                // Nobody runs yet. The ramp would count the first user already.
+                // Before the start nobody runs. A ramp would already count the first user.
                 Duration::ZERO => 0,
                 _ => self.ramp.at(start),
             };
@@ -86,25 +86,25 @@ impl Course {
     }
 }
 
-/// Users on their way from one number to another.
+/// A change from one number of users to another.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Ramp {
-    /// When the way began, from the start of the run.
+    /// When the change began, from the start of the run.
     start: Duration,
-    /// Users at that moment.
+    /// Number of users at its start.
     from: u32,
-    /// Users wanted in the end.
+    /// Number of users at its end.
     to: u32,
-    /// Users started or ended per second, above 0; `None` takes all steps at once.
+    /// Users started or ended per second, above 0. `None` makes the whole change at once.
     rate: Option<f64>,
 }
 
 impl Ramp {
-    /// Users wanted at a moment: evenly spaced, the first at once.
+    /// Returns the users wanted at a moment. They start at equal intervals, the first one at once.
     fn at(&self, elapsed: Duration) -> u32 {
         let seconds = elapsed.saturating_sub(self.start).as_secs_f64();
         let steps = self.rate.map_or(u32::MAX, |rate| {
-            // The slack absorbs the rounding of the moments that `next_change` gives; casts saturate.
+            // The slack absorbs rounding in the moments that `next_change` returns. The casts saturate.
             ((seconds * rate + 1e-6).floor() as u32).saturating_add(1)
         });
         match self.to >= self.from {
@@ -113,18 +113,18 @@ impl Ramp {
         }
     }
 
-    /// When the next user starts or ends; `None` when all have.
+    /// Returns when the next user starts or ends, `None` after the last one.
     fn next_change(&self, elapsed: Duration) -> Option<Duration> {
         let now = self.at(elapsed);
         let rate = self.rate.filter(|_| now != self.to)?;
         let steps = f64::from(now.abs_diff(self.from));
-        // Rates so low that the moment does not fit a Duration mean "never within this run".
+        // If the rate is so low that the moment does not fit a `Duration`, it never comes within this run.
         let after = Duration::try_from_secs_f64(steps / rate).unwrap_or(Duration::MAX);
         Some(self.start.saturating_add(after))
     }
 }
 
-/// How late a timer of tokio's may be, which counts in whole milliseconds.
+/// How late a timer of tokio may be. It counts in whole milliseconds.
 const COARSENESS: Duration = Duration::from_millis(2);
 
 /// The pauses of one user.
@@ -132,7 +132,7 @@ const COARSENESS: Duration = Duration::from_millis(2);
 pub(super) struct WaitTime {
     pause: Pause,
     random: SplitMix64,
-    /// When the last request was to be sent, if there is a pace.
+    /// When the last request was due, if there is a pace.
     due: Option<Instant>,
 }
 
@@ -149,8 +149,8 @@ impl WaitTime {
         }
     }
 
-    /// When the request after the one sent at `sent` and ended at `now` is to be sent, which may be in the past;
-    /// `None` for at once.
+    /// Returns when to send the request after the one sent at `sent` and ended at `now`. The moment may be in the past.
+    /// `None` means at once.
     pub(super) fn next(&mut self, sent: Instant, now: Instant) -> Option<Instant> {
         match self.pause {
             Pause::None => None,
@@ -158,7 +158,7 @@ impl WaitTime {
                 Some(now + least + (most - least).mul_f64(self.random.unit()))
             }
             Pause::Pace(pace) => {
-                // From the planned moment, so that late timers do not add up.
+                // Counted from the planned moment, so that late timers do not add up.
                 let next = self.due.unwrap_or(sent) + pace;
                 self.due = Some(next.max(now));
                 Some(next)
@@ -166,13 +166,13 @@ impl WaitTime {
         }
     }
 
-    /// Whether there is a plan of when to send.
+    /// Returns whether the user has a plan of when to send.
     pub(super) fn is_paced(&self) -> bool {
         matches!(self.pause, Pause::Pace(_))
     }
 
-    /// When the request that goes out `now` was planned, if there is a pace. It was planned earlier if a slow reply or a
-    /// stalled client delayed it; a late timer does not count.
+    /// Returns when the request that is sent `now` was planned, if there is a pace and something delayed it: a slow
+    /// reply or a stalled client. A late timer does not count.
     pub(super) fn planned(&self, next: Instant, now: Instant) -> Option<Instant> {
         (self.is_paced() && now.saturating_duration_since(next) > COARSENESS).then_some(next)
     }
@@ -211,7 +211,7 @@ mod tests {
         })
     }
 
-    /// Users at each full second.
+    /// Returns the users at each full second.
     fn users(course: &mut Course, seconds: u64) -> Vec<u32> {
         let at = |second| {
             let elapsed = Duration::from_secs(second);

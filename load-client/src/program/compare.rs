@@ -12,12 +12,12 @@ use crate::report::{
 };
 use crate::session::terminal::{Text, say};
 
-/// `--fail-on` is broken.
+/// Exit code: `--fail-on` is broken.
 const BROKEN: u8 = 4;
 
-/// Compares the runs; returns the exit code. Fails when a file is named twice, or cannot be read or written.
+/// Compares the runs and returns the exit code. Fails when a file is named twice, or cannot be read or written.
 pub(crate) fn compare(arguments: &CompareArguments) -> anyhow::Result<u8> {
-    // Of no matter to those who keep no history.
+    // Only the history needs the commit, so a wrong GITHUB_SHA matters only there.
     let commit = match &arguments.history {
         Some(_) => arguments.commit().map_err(anyhow::Error::msg)?,
         None => String::new(),
@@ -38,7 +38,7 @@ pub(crate) fn compare(arguments: &CompareArguments) -> anyhow::Result<u8> {
     Ok(exit_code(arguments, &comparison))
 }
 
-/// The places that were taken before anything was read.
+/// The places of the outputs, claimed before anything is read.
 struct Outputs {
     json: Option<Destination>,
     markdown: Option<Destination>,
@@ -59,7 +59,7 @@ impl Outputs {
             .filter_map(|(flag, path)| Some((flag, path?)))
             .collect();
         let runs = arguments.baseline.iter().chain(&arguments.changed);
-        // A run's summary lies beside it, and is read too if there is one.
+        // The summary beside a run is an input too.
         let summaries = runs.clone().map(|path| summary_beside(path));
         let summaries: Vec<_> = summaries.filter(|path| path.exists()).collect();
         let inputs = runs.chain(&summaries).chain(&arguments.config);
@@ -98,7 +98,7 @@ fn read_sides(arguments: &CompareArguments) -> anyhow::Result<(Vec<Run>, Vec<Run
     let mut changed = read_all(&arguments.changed)?;
     let shared = second.iter().map(|own| first.contains(own));
     for (run, _) in changed.iter_mut().zip(shared).filter(|(_, shared)| *shared) {
-        // Its ratio is 1 by itself, which would be taken for evidence that nothing changed.
+        // A file compared with itself has the ratio 1. That would look like evidence that nothing changed.
         run.invalid
             .push("the same file is on both sides".to_owned());
     }
@@ -109,7 +109,8 @@ fn read_all(paths: &[PathBuf]) -> Result<Vec<Run>, ReadError> {
     paths.iter().map(|path| read_run(path)).collect()
 }
 
-/// The figures of an invalid run speak of its load client: in a history they would be a change of the service.
+/// Appends the valid runs to the history. An invalid run shows the limits of the load client, not a change of the
+/// service.
 fn write_history(
     arguments: &CompareArguments,
     commit: &str,
@@ -133,7 +134,7 @@ fn write_history(
                 rows.push(history_row(side, commit, run, own));
             } else {
                 say(&format!(
-                    "run {} ({}) does not enter the history: it is not valid",
+                    "run {} ({}) is left out of the history: it is not valid",
                     run.label, summary.name
                 ));
             }
@@ -168,8 +169,8 @@ fn context(arguments: &CompareArguments, comparison: &Comparison) -> PageContext
     }
 }
 
-/// The paths without links and detours; what cannot be resolved is reported when it is read. Refuses a file that one
-/// side names twice: it would make one measurement look like a repeated one.
+/// Returns the paths without links and detours. A path that cannot be resolved is reported later, when it is read.
+/// Refuses a file that one side names twice, because one measurement would look like two.
 fn identities(side: Side, paths: &[PathBuf]) -> Result<Vec<PathBuf>, Misuse> {
     let mut identities = Vec::new();
     for path in paths {

@@ -1,4 +1,4 @@
-//! The runs that the page asks for, one at a time.
+//! Runs that the live page starts, one at a time.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError};
@@ -24,7 +24,7 @@ use crate::web::{
     StartOrder, State, StopOrder, Target, downloads, unix_ms,
 };
 
-/// Owns the runs. Each has clients, a recorder and an id of its own. Clones own the same ones.
+/// Owns the runs. Each run has its own clients, recorder and id. Clones share the runs.
 #[derive(Clone)]
 pub(super) struct LiveRuns(Arc<Inner>);
 
@@ -32,25 +32,25 @@ struct Inner {
     arguments: Arc<RunArguments>,
     exporter: Option<Exporter>,
     board: Board,
-    /// The last run. Held while an order is carried out, so that orders come one after the other.
+    /// The last run. An order holds the lock until it is carried out, so that orders follow one another.
     active: Mutex<Option<Active>>,
-    /// The exit code that the last run makes, 0 before the first; `None` while one goes on.
+    /// The exit code of the last run; 0 before the first run, `None` while a run goes on.
     outcome: watch::Sender<Option<u8>>,
-    /// What the last run that came to figures would have shown on a terminal.
+    /// The tables of the last run that has figures, as a terminal would have shown them.
     held: std::sync::Mutex<Option<(Text, String)>>,
-    /// No further run begins.
+    /// Whether the program is ending, so that no further run may begin.
     closing: AtomicBool,
-    /// A signal has said not to wait for requests in flight.
+    /// Whether a signal asked not to wait for requests in flight.
     interrupted: AtomicBool,
 }
 
-/// What a run that goes on is reached by. Clones reach the same one.
+/// A handle to the run that goes on. Clones reach the same run.
 #[derive(Clone)]
 struct Active {
     control: Control,
-    /// Set when the recorder is there.
+    /// Set once the recorder exists.
     view: Arc<OnceLock<TallyView>>,
-    /// Why its load cannot be edited.
+    /// Why the load of this run cannot be edited.
     no_edit: Option<&'static str>,
 }
 
@@ -86,7 +86,7 @@ impl LiveRuns {
         }))
     }
 
-    /// The run that the command line describes.
+    /// Returns the run that the command line describes.
     pub(super) fn proposed(&self) -> StartOrder {
         self.0.board.state().defaults
     }
@@ -94,10 +94,10 @@ impl LiveRuns {
     /// Waits until no run goes on.
     pub(super) async fn idle(&self) {
         let mut outcome = self.0.outcome.subscribe();
-        // The sender is ours, so it is there.
+        // This only fails when the sender is gone, and `self` holds it.
         let _ = outcome.wait_for(Option::is_some).await;
-        // The outcome is set while the board is being written: wait for that to be done, so that the
-        // browsers are told before the server ends.
+        // The outcome is set while the board is locked. Wait for the lock, so that browsers learn the end of the run
+        // before the server ends.
         let _ = self.0.board.state();
     }
 
@@ -111,7 +111,7 @@ impl LiveRuns {
         let _nothing_to_stop = self.stop(StopOrder::default()).await;
     }
 
-    /// Does not wait for requests in flight any more, as a signal has it.
+    /// Ends the run without waiting for requests in flight, because of a signal.
     pub(super) async fn abort(&self) {
         self.0.interrupted.store(true, Ordering::Relaxed);
         let _nothing_to_stop = self.stop(StopOrder { now: true }).await;
@@ -128,7 +128,7 @@ impl LiveRuns {
         self.0.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The exit code that the last run makes; 0 without any.
+    /// Returns the exit code of the last run, or 0 without a run.
     pub(super) fn exit_code(&self) -> u8 {
         self.0.outcome.borrow().unwrap_or(0)
     }
@@ -163,7 +163,7 @@ impl LiveRuns {
             )));
         }
         if self.0.arguments.several.coordinates() && order != state.defaults {
-            let reason = "workers send the load of the command line: start it as it is proposed";
+            let reason = "workers send the load of the command line; start it without changes";
             return Err(Refusal::invalid(reason.to_owned()));
         }
         let given = self.0.arguments.several.run.clone();
@@ -175,7 +175,7 @@ impl LiveRuns {
                 phase: Phase::Starting,
                 run: state.run + 1,
                 run_id: Some(run_id),
-                // Those of a plan with stages are in its stages.
+                // A plan with stages has its users in the stages.
                 users: order.users,
                 spawn_rate: plan.spawn_rate,
                 rate: order.rate.unwrap_or_default(),
@@ -234,8 +234,8 @@ impl LiveRuns {
         let active = self.0.active.lock().await;
         if let Some(Active { no_edit, view, .. }) = active.as_ref() {
             let refused = match *no_edit {
-                Some(SEARCHES) => Some("a search counts each of its probes by itself"),
-                Some(WORKERS) => Some("what workers have measured is not reset"),
+                Some(SEARCHES) => Some("a search needs its figures; they cannot be reset"),
+                Some(WORKERS) => Some("the measurements of workers cannot be reset"),
                 _ => None,
             };
             if let Some(refused) = refused {
@@ -262,14 +262,14 @@ fn nothing_goes_on() -> Refusal {
     Refusal::conflict("no run is going on; start one")
 }
 
-// One run of the page, from its connecting to its last figures: a session that the board observes.
+// One run of the page, from connecting to its last figures.
 
 const HISTOGRAM_BINS: u32 = 60;
 
-/// Does a run; tells on the board, and to who waits for it, how it ended.
+/// Does a run. Reports its end on the board, and to those who wait for it.
 async fn supervise(runs: LiveRuns, number: u32, prepared: Prepared, active: Active) {
     let stop = active.control.stop.clone();
-    // In a task of its own: a panic in it, which is a bug of ours, must not leave the page waiting.
+    // A separate task, so that a panic does not leave the page waiting.
     let running = tokio::spawn(run(runs.clone(), number, prepared, active));
     let (code, error, was_said) = match running.await {
         Ok(Ok((code, defunct))) => (code, defunct, true),
@@ -279,7 +279,7 @@ async fn supervise(runs: LiveRuns, number: u32, prepared: Prepared, active: Acti
             (FAILURE, Some(told.to_owned()), true)
         }
     };
-    // Stopped before it could send, it has not failed.
+    // A run that was stopped before it could send has not failed.
     let was_given_up = runs.0.board.state().started_unix_ms.is_none() && stop.is_cancelled();
     let error = error.filter(|_| !was_given_up);
     if let Some(error) = error.as_ref().filter(|_| !was_said) {
@@ -292,12 +292,12 @@ async fn supervise(runs: LiveRuns, number: u32, prepared: Prepared, active: Acti
             state.phase = Phase::Failed;
             state.error = Some(error);
         }
-        // Here, so that who sees the end on the board may start the next run.
+        // Set under the board's lock, so that a browser that sees the end may start the next run.
         runs.0.outcome.send_replace(Some(code));
     });
 }
 
-/// Returns the exit code, and why the run ended early if it did.
+/// Runs one load. Returns the exit code, and why the run ended early if it did.
 async fn run(
     runs: LiveRuns,
     number: u32,
@@ -324,7 +324,7 @@ async fn run(
     let started = session.start(sender, control, Audience::Elsewhere, Some(observer))?;
     view.get_or_init(|| started.view());
     runs.0.board.begin();
-    // Does not outlive the run.
+    // The task ends with the run.
     let stopping = AbortOnDropHandle::new(tokio::spawn({
         let board = runs.0.board.clone();
         async move {
@@ -332,7 +332,7 @@ async fn run(
             board.change(is_stopping);
         }
     }));
-    // The page's stop at once is an order like others, not an interruption of the program.
+    // Only a signal interrupts the program. "Stop now" on the page does not.
     let interrupted = || runs.0.interrupted.load(Ordering::Relaxed);
     let concluded = started.run(|_| interrupted()).await;
     drop(stopping);
@@ -344,7 +344,7 @@ async fn run(
     Ok((concluded.done?, early))
 }
 
-/// Shows how the workers are, each second.
+/// Shows the state of the workers, each second.
 async fn show(mut workers: watch::Receiver<Vec<WorkerView>>, board: Board) {
     while workers.changed().await.is_ok() {
         let now = workers.borrow_and_update().clone();
@@ -353,14 +353,14 @@ async fn show(mut workers: watch::Receiver<Vec<WorkerView>>, board: Board) {
     }
 }
 
-/// The run is stopping, unless it has ended by itself a moment ago.
+/// Marks the run as stopping, unless it has just ended by itself.
 fn is_stopping(state: &mut State) {
     if state.phase.is_active() {
         state.phase = Phase::Stopping;
     }
 }
 
-/// Says whether the figures may be used, on the page only where they may not.
+/// Says whether the figures may be used. The page says so only if they may not.
 fn tell(board: &Board, validity: &Validity) {
     let lines = validity.lines();
     lines.iter().for_each(|line| say(line));

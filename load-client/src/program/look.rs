@@ -18,12 +18,12 @@ use crate::session::unix_ms;
 use crate::transport::kafka::{From, KafkaLog, LogReader, LogSettings, Logged};
 
 const TICK: Duration = Duration::from_millis(250);
-/// So long after the last record nothing is on its way.
+/// Silence of the log after which no further record is expected.
 const QUIET: Duration = Duration::from_secs(1);
-/// As often as a run shows its table.
+/// How often the table is shown, as in `run`.
 const TABLE_EVERY: Duration = Duration::from_secs(2);
 
-/// Makes the report of a run; returns the exit code. Fails when the log cannot be read, or has nothing of the run.
+/// Makes the report of a run and returns the exit code. Fails when the log cannot be read, or has no such run.
 pub(crate) fn report(arguments: &ReportArguments) -> anyhow::Result<u8> {
     let outputs = Outputs::claim(&arguments.outputs, &[])?;
     let mut look = super::runtime()?.block_on(async {
@@ -34,7 +34,7 @@ pub(crate) fn report(arguments: &ReportArguments) -> anyhow::Result<u8> {
     look.conclude(outputs)
 }
 
-/// Shows a run until it is over; returns the exit code. Fails when the log cannot be read, or no such run comes.
+/// Shows a run until it is over and returns the exit code. Fails when the log cannot be read, or no such run appears.
 pub(crate) fn watch(arguments: &LookArguments) -> anyhow::Result<u8> {
     let none = MergedOutputs::none();
     let outputs = Outputs::claim(&none, &[])?;
@@ -47,17 +47,17 @@ pub(crate) fn watch(arguments: &LookArguments) -> anyhow::Result<u8> {
         }
         anyhow::Ok(Some(look))
     })?;
-    // What it comes to is for the coordinator to judge.
+    // Only the coordinator's exit code judges the run.
     look.map_or(Ok(0), |mut look| look.conclude(outputs).map(|_| 0))
 }
 
-/// The command line of a coordinator that takes over: the load is the log's, and its files are in the folder. Any other is as it
-/// was typed. Fails when the log cannot be read, or has no such run.
+/// Returns the command line of a coordinator that takes a run over: its load comes from the log, with its files in the
+/// folder. Any other command line is returned unchanged. Fails when the log cannot be read, or has no such run.
 pub(super) fn resumed(typed: RunArguments) -> anyhow::Result<(RunArguments, Option<TempDir>)> {
     let Some(run) = typed.several.resume.clone() else {
         return Ok((typed, None));
     };
-    // What is of the connection may be of this machine.
+    // `-X` is allowed: it may be needed to connect from this machine.
     let of_load = |flag: &&PlanFlag| flag.name.len() > 1;
     if let Some(flag) = typed.handed_on.iter().find(of_load) {
         let reason = format!(
@@ -161,7 +161,8 @@ impl Look {
         Ok(())
     }
 
-    /// Reads what the log has of the run now: first all orders, so that what was measured up to the last of them is there.
+    /// Reads the records that the log has of the run now. Orders come first, so that all measurements up to the last
+    /// order are read.
     async fn catch_up(&mut self) -> anyhow::Result<()> {
         self.catch_up_with_control().await?;
         self.expect_plan()?;
@@ -198,7 +199,7 @@ impl Look {
         let (mut shown, mut read) = (Instant::now(), Instant::now());
         let mut has_caught_up = false;
         self.catch_up_with_control().await?;
-        // The two topics have no common order: the last results may come behind the end.
+        // The two topics have no common order, so the last results may arrive after the end of the run.
         while !(self.is_over(read.elapsed()) && has_caught_up) {
             self.open_results().await?;
             let results = async {
@@ -235,7 +236,8 @@ impl Look {
         Ok(())
     }
 
-    /// Nothing more is to come after that long a silence. A coordinator that has ended a run may die before its verdict.
+    /// Returns whether nothing more is expected after this silence. Without a verdict it takes longer, because the
+    /// coordinator may have died before it wrote one.
     fn is_over(&self, silence: Duration) -> bool {
         let log = &self.course.log;
         let has_verdict = log.aborted.is_some() || log.verdict.is_some();
@@ -278,7 +280,7 @@ impl Look {
                 .aborted
                 .as_deref()
                 .unwrap_or("its workers are not ready");
-            return Err(anyhow!("run {} was not begun: {reason}", self.run));
+            return Err(anyhow!("run {} did not begin: {reason}", self.run));
         }
         outputs.conclude(parts, |parts| validity(log, parts))
     }

@@ -4,8 +4,8 @@ use crate::args::{MergeArguments, Misuse};
 use crate::program::whole::Outputs;
 use crate::report::run_file::{NotOneRun, RunPart, ordered, read_run_file, validity};
 
-/// Merges the parts of a run; returns the exit code. Fails when the files are not the parts of one run, or cannot be read or
-/// written.
+/// Merges the parts of a run and returns the exit code. Fails when the files are not the parts of one run, or when a
+/// file cannot be read or written.
 pub(crate) fn merge(arguments: &MergeArguments) -> anyhow::Result<u8> {
     let outputs = Outputs::claim(&arguments.outputs, &arguments.parts)?;
     let parts = arguments.parts.iter().map(|path| {
@@ -17,7 +17,7 @@ pub(crate) fn merge(arguments: &MergeArguments) -> anyhow::Result<u8> {
     outputs.conclude(parts, |parts| validity(parts))
 }
 
-/// Which files are named is the command line's; what is in them is not.
+/// Blames the command line for a wrong set of files, but not for the content of a file.
 fn as_misuse(error: NotOneRun) -> anyhow::Error {
     match error {
         error @ NotOneRun::Unreadable { .. } => error.into(),

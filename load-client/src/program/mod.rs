@@ -7,9 +7,10 @@ mod merge;
 mod whole;
 mod worker;
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use anyhow::Context;
 use flags_and_variables::wrong_use;
 use program_shell::http;
+use program_shell::manual::{self, Shell};
 use program_shell::signals::Signals;
 use program_shell::terminal::shows_colours;
 use tokio::net::TcpListener;
@@ -42,9 +44,9 @@ pub(crate) use look::{report, watch};
 pub(crate) use merge::merge;
 pub(crate) use worker::worker;
 
-/// The command could not be done.
+/// Exit code: the command could not be done.
 const FAILURE: u8 = 1;
-/// The command line is wrong.
+/// Exit code: the command line is wrong.
 const USAGE: u8 = 2;
 
 /// Does what the command line asks for.
@@ -62,7 +64,7 @@ pub fn main() -> ExitCode {
         .with_env_filter(
             EnvFilter::try_from_env("LOAD_CLIENT_LOG").unwrap_or_else(|_| EnvFilter::new("warn")),
         )
-        // It would print them to standard error, which may be what is gone, and panic.
+        // It prints them to standard error. If standard error is closed, that would panic.
         .log_internal_errors(false)
         .with_ansi(shows_colours(&std::io::stderr()))
         .with_writer(std::io::stderr)
@@ -75,6 +77,8 @@ pub fn main() -> ExitCode {
         Command::Worker(arguments) => worker(&arguments),
         Command::Watch(arguments) => watch(&arguments),
         Command::Report(arguments) => report(&arguments),
+        Command::Completions { shell } => completions(shell),
+        Command::Man { folder } => man(&folder),
     };
     match done {
         Ok(code) => ExitCode::from(code),
@@ -83,13 +87,28 @@ pub fn main() -> ExitCode {
     }
 }
 
+fn completions(shell: Shell) -> anyhow::Result<u8> {
+    match std::io::stdout().write_all(&manual::completions(args::completed(), shell)) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(error).context("cannot write to standard output")
+        }
+        _ => Ok(0),
+    }
+}
+
+fn man(folder: &Path) -> anyhow::Result<u8> {
+    let written = manual::write_man_pages(args::command(), folder);
+    written.with_context(|| folder.display().to_string())?;
+    Ok(0)
+}
+
 fn fail(code: u8, message: &str) -> ExitCode {
-    // Nowhere is left to report a standard error that is closed.
+    // If standard error is closed, there is no other place to report it.
     let _ = writeln!(std::io::stderr().lock(), "error: {message}");
     ExitCode::from(code)
 }
 
-/// Whether the command line is at fault, rather than the world.
+/// Returns whether an error is the fault of the command line.
 pub(crate) fn is_usage(error: &anyhow::Error) -> bool {
     let by_setting = error.downcast_ref::<KafkaTransportError>();
     error.is::<PlanError>()
@@ -98,7 +117,7 @@ pub(crate) fn is_usage(error: &anyhow::Error) -> bool {
         || by_setting.is_some_and(KafkaTransportError::is_usage)
 }
 
-/// Runs the load; returns the exit code. Fails when the command line contradicts itself, the cluster or a topic
+/// Runs the load and returns the exit code. Fails when the command line contradicts itself, the cluster or a topic
 /// cannot be used, or a file cannot be written.
 pub(crate) fn run(arguments: RunArguments) -> anyhow::Result<u8> {
     let (arguments, _folder) = look::resumed(arguments)?;
@@ -124,7 +143,7 @@ fn runtime() -> std::io::Result<Runtime> {
 /// The load, the settings and the requests of a run.
 type Prepared = (Plan, KafkaSettings, Mix);
 
-/// The run of the command line, checked before anything is begun.
+/// Prepares the run of the command line, and checks it before anything begins.
 fn prepared(arguments: &RunArguments) -> anyhow::Result<Prepared> {
     let prepared = arguments.prepared(Uuid::new_v4().to_string())?;
     prepared.1.effective()?;
@@ -148,30 +167,30 @@ async fn measure(
     concluded.done
 }
 
-/// Serves live metrics if they are asked for.
+/// Serves live metrics if `--prometheus` asks for them.
 async fn export(arguments: &RunArguments) -> anyhow::Result<Option<Exporter>> {
     let Some(address) = arguments.output.prometheus else {
         return Ok(None);
     };
-    // It ends with the program.
+    // The token is never cancelled: the exporter ends with the program.
     let (exporter, address) = Exporter::listen(address, CancellationToken::new()).await?;
     say(&format!("metrics: http://{address}/metrics"));
     Ok(Some(exporter))
 }
 
-/// What tells an exporter of a run.
+/// Returns an observer that passes the figures of a run on to an exporter.
 fn observer(exporter: Exporter) -> Observer {
     Box::new(move |moment, summary, _| exporter.observe(moment, summary))
 }
 
-/// How long a browser that reads nothing may hold up the end.
+/// How long a browser that does not read may delay the end of the program.
 const SERVER_STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Serves the page until a signal, or until the run that was started by itself is over. Returns the exit code
-/// of the last run, which is that of the same run without the page, or 1 when the run could not be done; 0
-/// without any run. Fails when the command line contradicts itself, or the address cannot be listened at.
+/// Serves the page until a signal, or until the time of `--autoquit` has passed. Returns the exit code of the last run:
+/// the code that the run would have without the page, 1 if the run could not be done, or 0 without a run. Fails when
+/// the command line contradicts itself, or the program cannot listen at the address.
 pub(crate) fn serve(arguments: RunArguments) -> anyhow::Result<u8> {
-    // What is wrong with the settings is told here and now, not at the first run.
+    // Report wrong settings now, not at the first run.
     let (plan, settings, scenario) = prepared(&arguments)?;
     arguments
         .output
@@ -180,7 +199,7 @@ pub(crate) fn serve(arguments: RunArguments) -> anyhow::Result<u8> {
     let address = address.context("--web is needed to serve the page")?;
     let runtime = runtime()?;
     let code = runtime.block_on(listen(arguments, (&plan, settings), address));
-    // What does not end in time ends with the process.
+    // Tasks that do not end in time end with the process.
     runtime.shutdown_background();
     code
 }
@@ -192,7 +211,7 @@ async fn listen(
 ) -> anyhow::Result<u8> {
     let mut signals = Signals::catch()?;
     let listener = TcpListener::bind(address).await.with_context(|| {
-        format!("--web {address} cannot be listened at; give another address or port")
+        format!("--web: cannot listen at {address}; give another address or port")
     })?;
     let address = listener.local_addr()?;
     let (autostart, autoquit) = (arguments.web.autostart, arguments.web.autoquit);
@@ -224,7 +243,7 @@ async fn listen(
     Ok(runs.exit_code())
 }
 
-/// Waits for the end of the run and then that long; for ever without a time.
+/// Waits for the end of the run and then for the time of `--autoquit`. Waits for ever without that flag.
 async fn after_the_run(runs: &LiveRuns, autoquit: Option<Duration>) {
     let Some(pause) = autoquit else {
         return std::future::pending().await;
@@ -232,15 +251,15 @@ async fn after_the_run(runs: &LiveRuns, autoquit: Option<Duration>) {
     loop {
         runs.idle().await;
         tokio::time::sleep(pause).await;
-        // Somebody may have started another one.
+        // Somebody may have started another run in the meantime.
         if runs.is_idle() {
             return;
         }
     }
 }
 
-/// Stops the run that goes on, and takes no further one. A further signal does not wait for requests
-/// in flight, and one more does not wait for files either, which is a break.
+/// Stops the run that goes on, and accepts no further run. After another signal it does not wait for requests in
+/// flight. After one more it does not wait for files either, and returns a break.
 async fn end(runs: &LiveRuns, signals: &mut Signals) -> ControlFlow<()> {
     runs.close().await;
     if runs.is_idle() {
@@ -262,16 +281,16 @@ async fn end(runs: &LiveRuns, signals: &mut Signals) -> ControlFlow<()> {
     }
 }
 
-/// The form as the command line fills it.
+/// Returns the form as the command line fills it.
 fn defaults(arguments: &RunArguments, plan: &Plan) -> StartOrder {
-    // Loads with stages have their own.
+    // Several loads have their own run times. The flag is for the loads without stages.
     let run_time = match plan.loads.is_empty() {
         true => plan.run_time,
         false => arguments.run_time,
     };
     let run_time = run_time.map(humantime::format_duration);
     let run_time = run_time.map(|time| time.to_string().replace(' ', ""));
-    // What is not there is an empty field of the form.
+    // A missing value is an empty field of the form.
     StartOrder {
         users: arguments.amount().users,
         spawn_rate: plan.spawn_rate,
@@ -280,7 +299,7 @@ fn defaults(arguments: &RunArguments, plan: &Plan) -> StartOrder {
     }
 }
 
-/// Plan, settings and requests of an order: what it does not name is as on the command line.
+/// Returns the plan, settings and requests of an order. Values that the order lacks come from the command line.
 fn ordered(
     arguments: &RunArguments,
     order: &StartOrder,
@@ -304,7 +323,7 @@ fn ordered(
     let prepared = arguments.prepared_for(run_id, &amount);
     let prepared = prepared.map_err(|error| Refusal::invalid(format!("{error:#}")))?;
     if rate.is_some() && !prepared.0.loads.is_empty() {
-        let reason = "the loads of the scenario have their own".to_owned();
+        let reason = "each load of the scenario has its own".to_owned();
         return Err(invalid("rate")(reason));
     }
     Ok(prepared)

@@ -1,4 +1,4 @@
-//! A run whose parts are there: merged, judged, printed, written.
+//! Merges the parts of a run, judges the run, prints and writes it.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -26,7 +26,7 @@ pub(super) struct Outputs<'a> {
 }
 
 impl<'a> Outputs<'a> {
-    /// Takes the places, before anything is read. Fails when one is an input, or cannot be written.
+    /// Claims the places before anything is read. Fails when a place is an input, or cannot be written.
     pub(super) fn claim(arguments: &'a MergedOutputs, inputs: &[PathBuf]) -> anyhow::Result<Self> {
         let all = arguments.all()?;
         let outputs: Vec<_> = all
@@ -45,8 +45,8 @@ impl<'a> Outputs<'a> {
         })
     }
 
-    /// Prints and writes the run of these parts, which are at least one; returns the exit code. `judge` says whether its figures
-    /// may be used. Fails when a part cannot be read, or a file not be written.
+    /// Prints and writes the run of these parts, of which there is at least one. Returns the exit code. `judge` decides
+    /// whether the figures may be used. Fails when a part cannot be read, or a file cannot be written.
     pub(super) fn conclude(
         self,
         parts: Vec<RunPart>,
@@ -54,7 +54,7 @@ impl<'a> Outputs<'a> {
     ) -> anyhow::Result<u8> {
         let arguments = self.arguments;
         arguments.validated(&parts[0].read.header.run.kinds)?;
-        // What cannot be read is found before a file is replaced.
+        // Merge first: a part that cannot be read must not cost an existing file.
         let run = merged(&parts, &extra_quantiles(&arguments.fail_on), |_, _| {
             anyhow::Ok(())
         })?;
@@ -96,7 +96,7 @@ impl<'a> Outputs<'a> {
     }
 }
 
-/// Locust's files, as they would have grown.
+/// Writes Locust's files, as one client would have written them during the run.
 fn write_statistics(prefix: &Path, parts: &[RunPart]) -> anyhow::Result<()> {
     let mut files = StatsFiles::create(prefix, false, started_ms(parts) as f64 / 1000.0)?;
     merged(parts, &[], |moment, summary| {
@@ -156,7 +156,7 @@ impl Whole {
         }
     }
 
-    /// The report of the first part, with the figures of all.
+    /// Returns the report of the first part, with the figures of all parts.
     fn report(&self) -> Value {
         let first = ends(&self.parts).next();
         let mut report = first.map(|end| end.report.clone()).unwrap_or_default();

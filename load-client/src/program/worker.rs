@@ -22,8 +22,8 @@ use crate::transport::kafka::{From, KafkaLog, KafkaTransportError, Logged};
 /// How often a worker looks at the clock.
 const TICK: Duration = Duration::from_millis(250);
 
-/// Sends a part of the next run; returns the exit code. Fails when no run takes this worker, the run is aborted, or what was
-/// measured cannot be written to the log.
+/// Sends a part of the next run and returns the exit code. Fails when no run takes this worker, when the run is
+/// aborted, or when the measurements cannot be written to the log.
 pub(crate) fn worker(arguments: &WorkerArguments) -> anyhow::Result<u8> {
     let settings = arguments.log.settings(None, &arguments.properties)?;
     super::runtime()?.block_on(async {
@@ -42,7 +42,7 @@ struct Part {
     sender: Sender,
     ready: Ready,
     publisher: Publisher,
-    /// Its files, as long as it lives.
+    /// The folder with the files of the plan, removed on drop.
     _folder: TempDir,
 }
 
@@ -56,7 +56,7 @@ struct Working<'a> {
     preparing: Option<JoinHandle<anyhow::Result<Part>>>,
     part: Option<Part>,
     publisher: Option<Publisher>,
-    /// `None` in it: it was cut before it began.
+    /// The task that sends. It ends with `None` if the run was cut before it began.
     sending: Option<JoinHandle<anyhow::Result<Option<Concluded>>>>,
     signals: Option<Signals>,
     cut: Option<String>,
@@ -105,7 +105,7 @@ impl<'a> Working<'a> {
                 part = joined(&mut self.preparing) => (Instant::now(), self.prepared(part)),
                 concluded = joined(&mut self.sending) => return self.concluded(concluded),
                 () = signal(&mut self.signals) => {
-                    // What it said of a run matters to nobody any more.
+                    // The worker has not begun, so the records that it wrote do not matter.
                     return Err(KafkaTransportError::Interrupted.into());
                 }
                 _ = ticks.tick() => {
@@ -124,7 +124,7 @@ impl<'a> Working<'a> {
         (logged.read, done.unwrap_or_default())
     }
 
-    /// A part whose measurements are lost is not worth sending.
+    /// Stops the part when its measurements cannot be written, because they would be lost.
     fn check_log(&mut self) -> anyhow::Result<()> {
         let told = self.publisher.as_ref().map_or(Ok(()), Publisher::check);
         match self.log.check().and(told) {
@@ -158,7 +158,7 @@ impl<'a> Working<'a> {
         self.machine.prepared(outcome, self.clock.elapsed())
     }
 
-    /// `read` is when the order was read.
+    /// Does what the state machine asks for. `read` is when the order was read.
     fn carry_out(&mut self, all: Vec<Do>, read: Instant) -> anyhow::Result<()> {
         for one in all {
             match one {
@@ -210,11 +210,11 @@ impl<'a> Working<'a> {
             bail!("the run was aborted: {reason}");
         }
         let Some(concluded) = concluded else {
-            bail!("it was interrupted before it began");
+            bail!("interrupted before the run began");
         };
         concluded.done?;
         concluded.validity.lines().iter().for_each(|line| say(line));
-        say("the part was sent, and what it measured is in the log");
+        say("the part was sent, and its measurements are in the log");
         Ok(match self.control.abort.is_cancelled() {
             true => INTERRUPTED,
             false => 0,
@@ -228,7 +228,7 @@ impl<'a> Working<'a> {
     }
 }
 
-/// What a task has made; waits for ever without one.
+/// Waits for a task and returns its result. Waits for ever without a task.
 async fn joined<T>(task: &mut Option<JoinHandle<anyhow::Result<T>>>) -> anyhow::Result<T> {
     let Some(running) = task else {
         return std::future::pending().await;
@@ -245,7 +245,7 @@ async fn signal(signals: &mut Option<Signals>) {
     }
 }
 
-/// The machine's name, and the process's number: two workers of a machine are told apart.
+/// Returns the host name and the process id, so that two workers on one machine have different names.
 fn own_name() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let called = format!("{}-{}", host.trim(), std::process::id());
@@ -285,7 +285,7 @@ async fn prepare(
     })
 }
 
-/// The command line of a part. It sends to no cluster that the worker's own command line does not name.
+/// Returns the command line of a part. It sends only to a cluster that the worker's own command line names.
 fn part_of(
     arguments: &WorkerArguments,
     load: &LoadNote,
@@ -296,7 +296,7 @@ fn part_of(
     let same = control.filter(|control| control.brokers == load.brokers);
     let host = arguments.host.as_ref().or(same).ok_or_else(|| {
         let brokers = &load.brokers;
-        format!("the load is for {brokers}, which is not --control: give this worker --host kafka://{brokers}")
+        format!("the load is for {brokers}, which is not --control; give this worker --host kafka://{brokers}")
     })?;
     let mut run = unpacked(load, Some(share), folder)?;
     run.host = host.clone();
@@ -306,7 +306,7 @@ fn part_of(
     Ok(run)
 }
 
-/// Sends a part from that moment on; `None` when it was cut before.
+/// Sends a part from the moment `begin`. Returns `None` if the run was cut before.
 async fn send(
     part: Part,
     control: Control,

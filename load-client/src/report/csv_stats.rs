@@ -1,12 +1,12 @@
-//! Locust's four CSV files, with its names, columns and order, so that scripts made for them go on working.
+//! Locust's four CSV files, with the same names, columns and order, so that scripts made for Locust still work.
 //!
-//! Where ours differ, they differ in what the figures mean, not in where they stand:
+//! Some figures have another meaning, but all are in the same place:
 //! - times are milliseconds with decimals, of the good replies only (a failure is never a latency);
-//! - a figure that is undefined, or a percentile that fewer than ten replies lie above, is `N/A`, as Locust
-//!   writes for a row without requests; pandas reads that as missing;
-//! - the warm-up is in none of the totals, while rates, users and the percentiles of a window show it;
+//! - an undefined figure, or a percentile with fewer than ten replies above it, is `N/A`, as in Locust's rows without
+//!   requests; pandas reads that as missing;
+//! - the totals do not contain the warm-up, but rates, users and the percentiles of a window do;
 //! - `First Seen` and `Last Seen` are seconds since 1970, as is `Timestamp`;
-//! - `_exceptions.csv` has its header only: there is no user code that could raise.
+//! - `_exceptions.csv` has only its header, because there is no user code that could raise an exception.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -17,7 +17,7 @@ use crate::measure::history::{Moment, MomentRow};
 use crate::measure::summary::{ErrorCount, Latency, PERCENTILES, Row, Summary};
 use crate::report::{Destination, ExportError, TYPE, percentiles, rows, write_whole};
 
-/// What stands where a figure is undefined.
+/// The text of an undefined figure.
 const UNDEFINED: &str = "N/A";
 
 const STATS_COLUMNS: &str = "Type,Name,Request Count,Failure Count,Median Response Time,Average Response Time,\
@@ -28,7 +28,7 @@ const HISTORY_TOTALS: &str = "Total Request Count,Total Failure Count,Total Medi
 const FAILURES_COLUMNS: &str = "Method,Name,Error,Occurrences,First Seen,Last Seen,First Body";
 const EXCEPTIONS_CSV: &[u8] = b"Count,Message,Traceback,Nodes\n";
 
-/// `_stats.csv`: a row for each kind, and one for all.
+/// Returns `_stats.csv`: a row for each kind, and one for all kinds.
 pub(crate) fn stats_csv(summary: &Summary) -> Vec<u8> {
     let mut text = CsvText::with_header(&format!("{STATS_COLUMNS},{}", percentile_names()));
     for (kind, row) in rows(summary) {
@@ -46,8 +46,8 @@ pub(crate) fn stats_csv(summary: &Summary) -> Vec<u8> {
     text.bytes
 }
 
-/// `_failures.csv`: a row for each error of each kind, in Locust's columns and one of ours behind them. `start` is
-/// the start of the run in seconds since 1970.
+/// Returns `_failures.csv`: a row for each error of each kind, in Locust's columns and a further one. `start` is the
+/// start of the run in seconds since 1970.
 pub(crate) fn failures_csv(errors: &[ErrorCount], start: f64) -> Vec<u8> {
     let mut text = CsvText::with_header(FAILURES_COLUMNS);
     for error in errors {
@@ -65,8 +65,8 @@ pub(crate) fn failures_csv(errors: &[ErrorCount], start: f64) -> Vec<u8> {
     text.bytes
 }
 
-/// The rows that one moment adds to `_stats_history.csv`. With `full`, each kind has one and percentiles are
-/// those of the last ten seconds; else there is one for all kinds, with percentiles of the whole run.
+/// Returns the rows that one moment adds to `_stats_history.csv`. With `full`, each kind has a row, and percentiles are
+/// those of the last ten seconds. Otherwise one row is for all kinds, with percentiles of the whole run.
 pub(crate) fn history_rows(moment: &Moment, summary: &Summary, full: bool) -> Vec<u8> {
     let mut text = CsvText::default();
     if full {
@@ -105,7 +105,7 @@ fn history_row(
     fields
 }
 
-/// Median, average, smallest, largest and size, in this order in both files.
+/// Returns median, average, minimum, maximum and size, in the order of both files.
 fn totals(row: &Row) -> [String; 5] {
     let of = |figure: fn(&Latency) -> f64| row.response.as_ref().map(figure);
     let (median, mean) = (of(|own| own.median_ms), of(|own| own.mean_ms));
@@ -146,35 +146,35 @@ impl CsvText {
     }
 }
 
-// The files on the disk: three that are replaced as a whole, and one that grows.
+// The files on disk: three are replaced as a whole, and one grows.
 
 const STATS: &str = "_stats.csv";
 const HISTORY: &str = "_stats_history.csv";
 const FAILURES: &str = "_failures.csv";
 const EXCEPTIONS: &str = "_exceptions.csv";
 
-/// The files of `--csv PREFIX`. Whatever fails, what is on the disk stays whole: no file ends in half a row.
+/// The files of `--csv PREFIX`. Whatever fails, no file on disk ends in half a row.
 pub(crate) struct StatsFiles {
     prefix: PathBuf,
     history: File,
-    /// Bytes of whole rows in the history.
+    /// The length of the whole rows in the history, in bytes.
     history_bytes: u64,
-    /// Moments are missing in the history, because it could not be written then.
+    /// Whether moments are missing in the history because it could not be written.
     pub(crate) has_gaps: bool,
     full_history: bool,
     start: f64,
-    /// Keeps other programs off the prefix.
+    /// Keeps other programs from using the prefix.
     _claim: Destination,
 }
 
 impl StatsFiles {
-    /// Finds out before a run whether the files could be written; those of an earlier run stay as they are. Fails when
-    /// their folder takes no file, or another program is writing them.
+    /// Checks, before a run, that the files can be written. The files of an earlier run stay unchanged. Fails when no
+    /// file can be created in their folder, or another program is writing them.
     pub(crate) fn check(prefix: &Path) -> Result<(), ExportError> {
         Destination::claim(&with_ending(prefix, HISTORY)).map(drop)
     }
 
-    /// The four files.
+    /// Returns the paths of the four files.
     pub(crate) fn paths(prefix: &Path) -> [PathBuf; 4] {
         [STATS, HISTORY, FAILURES, EXCEPTIONS].map(|ending| with_ending(prefix, ending))
     }
@@ -204,8 +204,8 @@ impl StatsFiles {
         Ok(files)
     }
 
-    /// Adds a moment to the history, and replaces the others by the present figures. Fails with the first error that
-    /// occurred; the files that can be written are written all the same.
+    /// Adds a moment to the history, and replaces the other files by the present figures. Fails with the first error,
+    /// but still writes the files that can be written.
     pub(crate) fn update(&mut self, moment: &Moment, summary: &Summary) -> Result<(), ExportError> {
         let appended = self.append(&history_rows(moment, summary, self.full_history));
         let stats = self.replace(STATS, &stats_csv(summary));
@@ -220,7 +220,7 @@ impl StatsFiles {
     fn append(&mut self, rows: &[u8]) -> Result<(), ExportError> {
         if let Err(error) = self.history.write_all(rows) {
             self.has_gaps = true;
-            // A disk that is full took a part of a row; the next row must not continue it.
+            // A full disk may have taken a part of a row. The next row must not continue it.
             let _ = self.history.set_len(self.history_bytes);
             let _ = self.history.seek(SeekFrom::Start(self.history_bytes));
             return Err(ExportError::io(&with_ending(&self.prefix, HISTORY), error));

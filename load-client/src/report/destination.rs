@@ -1,5 +1,5 @@
-//! Where an output goes: a file that appears whole or not at all, or what is written as it stands (a device, a
-//! pipe, standard output). A place is taken before the work that fills it, so that nothing is found out too late.
+//! Writes outputs. A file appears whole or not at all; a device, a pipe or standard output is written directly. A place
+//! is claimed before the work that fills it, so that problems show early.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
@@ -9,29 +9,29 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
 
-/// Links that are followed from one name to the next, as in the kernel.
+/// Most links that are followed, as in the kernel.
 const MAX_LINKS: usize = 40;
 
 /// Why an output could not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
-    /// The system refuses.
+    /// The system refused the operation.
     #[error("cannot write {path}: {cause}")]
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         cause: io::Error,
     },
-    /// A program that was killed left what it had recorded.
+    /// A program that was killed has left a file with its records.
     #[error(
-        "{part} holds what a run that was killed had recorded: move it away to keep it, or remove it, and try again"
+        "{part} has the records of a run that was killed: move it away to keep it, or remove it, and try again"
     )]
     LeftBehind {
-        /// The file that grew.
+        /// The file with the records.
         part: PathBuf,
     },
-    /// Two programs would write over each other.
+    /// Two programs would overwrite each other's file.
     #[error("another program is writing {path} now: wait for it, or name another file")]
     Taken {
         /// The file.
@@ -48,16 +48,16 @@ impl ExportError {
     }
 }
 
-/// A place that an output goes to; nobody else takes it as long as this lives.
+/// A place for an output. No other program can claim it as long as this value lives.
 #[derive(Debug)]
 pub struct Destination {
     path: PathBuf,
-    /// What is written. `None` is what cannot be replaced by a file, until its writing begins.
+    /// The open file. `None` for a device, a pipe or standard output, until the writing begins.
     file: Option<File>,
     grown: Option<Grown>,
 }
 
-/// A file that grows under another name, which is locked, and is renamed over its target.
+/// A locked file that grows under a provisional name, and is renamed to its target in the end.
 #[derive(Debug)]
 struct Grown {
     part: PathBuf,
@@ -65,7 +65,7 @@ struct Grown {
     has_content: bool,
 }
 
-/// Whether a path stands for standard output.
+/// Returns whether a path stands for standard output.
 #[must_use]
 pub fn is_standard_output(path: &Path) -> bool {
     ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"]
@@ -73,20 +73,20 @@ pub fn is_standard_output(path: &Path) -> bool {
         .any(|name| path == Path::new(name))
 }
 
-/// Writes a file so that no reader ever sees a half of it.
+/// Writes a file so that no reader ever sees half of it.
 ///
 /// # Errors
 ///
-/// When it cannot be written, or another program is writing it.
+/// Fails when the file cannot be written, or another program is writing it.
 pub fn write_whole(path: &Path, content: &[u8]) -> Result<(), ExportError> {
     Destination::claim(path)?.write_whole(content)
 }
 
-/// Removes what an earlier run left at a path, or empties it where it cannot be removed; links stay.
+/// Removes the file of an earlier run, or empties it if it cannot be removed. Links stay.
 ///
 /// # Errors
 ///
-/// When something is there that is no file.
+/// Fails when the path leads to something that is not a file.
 pub fn remove_earlier(path: &Path) -> Result<(), ExportError> {
     let failed = |source| ExportError::io(path, source);
     match fs::metadata(path) {
@@ -96,17 +96,17 @@ pub fn remove_earlier(path: &Path) -> Result<(), ExportError> {
             let removed = fs::remove_file(target);
             removed.or_else(|_| File::create(path).map(drop).map_err(failed))
         }
-        Ok(_) => Err(failed(io::Error::other("it is no file"))),
+        Ok(_) => Err(failed(io::Error::other("it is not a file"))),
         Err(error) => Err(failed(error)),
     }
 }
 
 impl Destination {
-    /// Takes the place, and finds out whether it can be written. What is there stays as it is until then.
+    /// Claims the place, and checks that it can be written. An existing file stays unchanged until the end.
     ///
     /// # Errors
     ///
-    /// When it cannot be written, or another program has taken it.
+    /// Fails when the place cannot be written, or another program has claimed it.
     pub fn claim(path: &Path) -> Result<Self, ExportError> {
         let failed = |source| ExportError::io(path, source);
         let (file, grown) = match is_standard_output(path) {
@@ -123,17 +123,17 @@ impl Destination {
         })
     }
 
-    /// Writes all of it. A half of a file is of no use, so a failure removes it.
+    /// Writes the whole output. A failure removes the incomplete file.
     ///
     /// # Errors
     ///
-    /// When it cannot be written or renamed.
+    /// Fails when the output cannot be written or renamed.
     pub fn write_whole(mut self, content: &[u8]) -> Result<(), ExportError> {
         let Err(error) = self.write_all(content) else {
             return self.finish();
         };
         if error.kind() == io::ErrorKind::BrokenPipe && is_standard_output(&self.path) {
-            // Who closed the pipe early has what it wanted.
+            // A reader that closes the pipe early is not an error.
             return Ok(());
         }
         let error = self.failed(error);
@@ -143,24 +143,24 @@ impl Destination {
         Err(error)
     }
 
-    /// Whether it is a file that grows beside its name, and not a device, a pipe or standard output.
+    /// Returns whether the output is a growing file, and not a device, a pipe or standard output.
     pub(super) fn grows(&self) -> bool {
         self.grown.is_some()
     }
 
-    /// Ends the writing: a file gets its name. Fails when it cannot be renamed; what was written then stays under its
-    /// provisional name.
+    /// Ends the writing and gives the file its name. Fails when it cannot be renamed; it then keeps its provisional
+    /// name.
     pub(super) fn finish(mut self) -> Result<(), ExportError> {
         let (Some(file), Some(grown)) = (&self.file, &self.grown) else {
             return Ok(());
         };
         let Grown { part, target, .. } = grown;
         if let Ok(before) = fs::metadata(target) {
-            // A file system without modes is no reason to fail.
+            // Some file systems have no modes. That is not a reason to fail.
             let _ = file.set_permissions(before.permissions());
         }
         let renamed = fs::rename(part, target).or_else(|error| match error.kind() {
-            // A file that is mounted alone, where the system did not tell before.
+            // A single mounted file cannot be replaced. Some systems report that only now.
             io::ErrorKind::ResourceBusy => {
                 fs::copy(part, target).and_then(|_| fs::remove_file(part))
             }
@@ -171,7 +171,7 @@ impl Destination {
         Ok(())
     }
 
-    /// The error of a write; names the file that grows.
+    /// Returns the error of a write. It names the growing file.
     pub(super) fn failed(&self, source: io::Error) -> ExportError {
         let grown = self.grown.as_ref();
         ExportError::io(grown.map_or(&self.path, |grown| &grown.part), source)
@@ -194,7 +194,7 @@ impl Write for Destination {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        // Files have no buffer here.
+        // The file is not buffered here.
         Ok(())
     }
 }
@@ -202,13 +202,13 @@ impl Write for Destination {
 impl Drop for Destination {
     fn drop(&mut self) {
         if let Some(grown) = self.grown.as_ref().filter(|grown| !grown.has_content) {
-            // Nothing depends on it being gone.
+            // A failure here does no harm.
             let _ = fs::remove_file(&grown.part);
         }
     }
 }
 
-/// The file that grows for a path; `None` where there is what cannot be replaced.
+/// Returns the growing file for a path, or `None` for something that a file cannot replace.
 fn place_of(path: &Path) -> Result<Option<(File, Grown)>, ExportError> {
     let failed = |source| ExportError::io(path, source);
     let itself = || OpenOptions::new().write(true).open(path);
@@ -223,7 +223,7 @@ fn place_of(path: &Path) -> Result<Option<(File, Grown)>, ExportError> {
         return Err(failed(io::ErrorKind::IsADirectory.into()));
     }
     if found.file_type().is_fifo() {
-        // Opened now, it would wait for a reader, and give it an end when closed.
+        // Do not open a pipe now: that would wait for a reader, and closing it would end the reader's input.
         access(path, Access::WRITE_OK).map_err(|error| failed(error.into()))?;
         return Ok(None);
     }
@@ -231,7 +231,7 @@ fn place_of(path: &Path) -> Result<Option<(File, Grown)>, ExportError> {
     let has_that_name = fs::metadata(&target).is_ok_and(|own| is_same(&own, &found));
     if found.is_file() && has_that_name && !is_mount_point(&target) {
         match beside(path, target) {
-            // A folder that takes no further file may hold one that can be written.
+            // The folder may be read-only while the file itself is writable.
             Err(ExportError::Io { .. }) if itself().is_ok() => {}
             other => return other.map(Some),
         }
@@ -240,7 +240,7 @@ fn place_of(path: &Path) -> Result<Option<(File, Grown)>, ExportError> {
     Ok(None)
 }
 
-/// Makes and locks the file that grows: `run.csv.part` for `run.csv`.
+/// Creates and locks the growing file: `run.csv.part` for `run.csv`.
 fn beside(path: &Path, target: PathBuf) -> Result<(File, Grown), ExportError> {
     let failed = |source| ExportError::io(path, source);
     let part = part_of(&target);
@@ -254,7 +254,7 @@ fn beside(path: &Path, target: PathBuf) -> Result<(File, Grown), ExportError> {
             });
         }
         let own = file.metadata().map_err(failed)?;
-        // Whoever had it before may have renamed it since it was opened.
+        // The previous owner may have renamed the file since it was opened.
         if !fs::metadata(&part).is_ok_and(|named| is_same(&own, &named)) {
             continue;
         }
@@ -270,14 +270,14 @@ fn beside(path: &Path, target: PathBuf) -> Result<(File, Grown), ExportError> {
     }
 }
 
-/// The name under which a file grows.
+/// Returns the provisional name of a file.
 pub(super) fn part_of(target: &Path) -> PathBuf {
     let mut part = target.as_os_str().to_owned();
     part.push(".part");
     PathBuf::from(part)
 }
 
-/// The file that a path leads to, which need not exist.
+/// Returns the file that a path leads to. The file need not exist.
 pub(super) fn without_links(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_owned();
     for _ in 0..MAX_LINKS {
@@ -293,7 +293,8 @@ fn is_same(one: &fs::Metadata, other: &fs::Metadata) -> bool {
     (one.dev(), one.ino()) == (other.dev(), other.ino())
 }
 
-/// Whether a single file is mounted here, over which nothing can be renamed. Only Linux tells, from 5.8 on.
+/// Returns whether a single file is mounted here. No file can be renamed over it. Only Linux 5.8 and later reports
+/// this.
 #[cfg(target_os = "linux")]
 fn is_mount_point(file: &Path) -> bool {
     use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};

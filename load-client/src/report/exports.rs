@@ -1,8 +1,9 @@
-//! What runs leave for other tools: JUnit's XML, which CI systems show, and the history of runs.
+//! Exports for other tools: JUnit XML for CI systems, and the history of runs.
 //!
 //! The history has one line for each run, in a CSV that Apache Otava reads as a test of type `csv`: see
-//! `docs/history.md`. Two builds are compared by [`crate::compare`]; whether the figures drift over hundreds of builds
-//! is a question for a time series.
+//! `docs/history.md`. [`crate::compare`] compares two builds. A time series shows whether figures drift over hundreds
+//! of
+//! builds.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -18,8 +19,8 @@ use crate::compare::{Run, RunFigures, Side};
 use crate::measure::threshold::{Judgement, Standing};
 use crate::report::{RunFacts, figure_or_reason};
 
-/// Renders what became of the thresholds of a run on `topic`, a test case for each. `spoiled` says why the figures must
-/// not be used; then no case passes, whatever they are.
+/// Renders the results of the thresholds of a run on `topic`, one test case for each. `spoiled` says why the figures
+/// must not be used. With it, no test case passes.
 pub(crate) fn junit(topic: &str, facts: &RunFacts, spoiled: Option<&str>) -> String {
     let judgements = &facts.thresholds.judgements;
     let tests = judgements.len();
@@ -38,7 +39,7 @@ pub(crate) fn junit(topic: &str, facts: &RunFacts, spoiled: Option<&str>) -> Str
     let mut text = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"load-client\" {counts}>\n  \
          <testsuite name=\"{suite}\" {counts} skipped=\"0\" timestamp=\"{}\">\n",
-        // The schema has no room for a zone.
+        // The schema allows no time zone.
         timestamp.trim_end_matches('Z'),
     );
     for judgement in judgements {
@@ -58,7 +59,7 @@ pub(crate) fn junit(topic: &str, facts: &RunFacts, spoiled: Option<&str>) -> Str
     text
 }
 
-/// The element of a case that does not pass, its type and its message.
+/// Returns the element, type and message of a test case that does not pass.
 fn outcome(
     judgement: &Judgement,
     spoiled: Option<&str>,
@@ -74,7 +75,7 @@ fn outcome(
     }
 }
 
-/// Text for a quoted attribute. XML 1.0 (section 2.2) has no place for most control characters.
+/// Escapes text for a quoted attribute. XML 1.0 (section 2.2) does not allow most control characters.
 fn attribute(text: &str) -> String {
     let is_illegal = |own: char| own.is_control() || matches!(own, '\u{fffe}' | '\u{ffff}');
     let text = text.replace(is_illegal, "\u{fffd}");
@@ -88,7 +89,7 @@ const HEADER: &str =
 /// One run in the history: the fields of [`HEADER`].
 pub(crate) type HistoryRow = [String; 11];
 
-/// The row of one run. What is undefined is an empty field.
+/// Returns the row of one run. An undefined value is an empty field.
 pub(crate) fn history_row(side: Side, commit: &str, run: &Run, own: &RunFigures) -> HistoryRow {
     let figures = &own.figures;
     let text = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
@@ -108,17 +109,17 @@ pub(crate) fn history_row(side: Side, commit: &str, run: &Run, own: &RunFigures)
     ]
 }
 
-/// ISO 8601 with the offset spelt out, which every reader of dates understands.
+/// Formats a time as ISO 8601 with a numeric offset, which every parser of dates understands.
 fn timestamp(moment: SystemTime) -> String {
     let text = humantime::format_rfc3339_millis(moment).to_string();
     text.replace('Z', "+00:00")
 }
 
-/// Finds out before a comparison whether a history could be continued after it. Leaves nothing behind.
+/// Checks, before a comparison, that a history can be continued after it. It leaves nothing behind.
 ///
 /// # Errors
 ///
-/// As [`append_history`].
+/// Fails like [`append_history`].
 pub(crate) fn check_history(path: &Path) -> anyhow::Result<()> {
     if !is_file(path) {
         return Ok(Destination::claim(path).map(drop)?);
@@ -127,9 +128,9 @@ pub(crate) fn check_history(path: &Path) -> anyhow::Result<()> {
     is_new(path, &mut file.with_context(|| cannot(path))?).map(drop)
 }
 
-/// Appends rows by one write, so that two builds that end together do not mix their lines. A new or empty
-/// file gets the header first, and so does what is no file. Fails when the file cannot be written, has another
-/// header, or ends in the middle of a line.
+/// Appends rows by one write, so that two builds that end together do not mix their lines. A new or empty file, and
+/// anything that is not a file, gets the header first. Fails when the file cannot be written, has another header, or
+/// ends in the middle of a line.
 pub(crate) fn append_history(path: &Path, rows: &[HistoryRow]) -> anyhow::Result<()> {
     if is_standard_output(path) || (path.exists() && !is_file(path)) {
         return Ok(Destination::claim(path)?.write_whole(&lines(rows, true))?);
@@ -137,7 +138,7 @@ pub(crate) fn append_history(path: &Path, rows: &[HistoryRow]) -> anyhow::Result
     let mut options = OpenOptions::new();
     options.read(true).append(true).create(true);
     let mut file = options.open(path).with_context(|| cannot(path))?;
-    // Or both of two builds would write the header. Not every file system has locks.
+    // The lock keeps two builds from both writing the header. Not every file system has locks.
     let _ = file.lock();
     let lines = lines(rows, is_new(path, &mut file)?);
     write_once(&mut file, &lines).with_context(|| cannot(path))
@@ -158,7 +159,7 @@ fn is_file(path: &Path) -> bool {
     !is_standard_output(path) && path.is_file()
 }
 
-/// Whether a history is empty; one that is not has to be sound.
+/// Returns whether a history is empty. Fails when it is not empty and not a valid history.
 fn is_new(path: &Path, file: &mut File) -> anyhow::Result<bool> {
     let (first, last) = ends(file).with_context(|| cannot(path))?;
     if first.is_empty() {
@@ -167,7 +168,7 @@ fn is_new(path: &Path, file: &mut File) -> anyhow::Result<bool> {
     let (rest, path) = (first.strip_prefix(HEADER.as_bytes()), path.display());
     ensure!(
         rest.is_some_and(|rest| rest.starts_with(b"\n") || rest.starts_with(b"\r\n")),
-        "--history {path} is no history: its first line is not {HEADER}; name another file"
+        "--history {path} is not a history: its first line is not {HEADER}; name another file"
     );
     ensure!(
         last == b"\n",
@@ -176,7 +177,7 @@ fn is_new(path: &Path, file: &mut File) -> anyhow::Result<bool> {
     Ok(false)
 }
 
-/// As much of the beginning as a header with its line's end takes, and the last byte. The file may be long.
+/// Reads only as much of the beginning as a header line needs, and the last byte, because the file may be long.
 fn ends(file: &mut File) -> io::Result<(Vec<u8>, Vec<u8>)> {
     let (mut first, mut last) = (Vec::new(), Vec::new());
     let longest = HEADER.len() as u64 + 2;
@@ -311,9 +312,9 @@ mod history_tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("history.csv");
         for (content, expected) in [
-            ("time,commit\n1,2\n".to_owned(), "is no history"),
-            (format!("{HEADER}_more\n"), "is no history"),
-            (HEADER.to_owned(), "is no history"),
+            ("time,commit\n1,2\n".to_owned(), "is not a history"),
+            (format!("{HEADER}_more\n"), "is not a history"),
+            (HEADER.to_owned(), "is not a history"),
             (format!("{HEADER}\n2026-01-01,f00d"), "ends in the middle"),
         ] {
             fs::write(&path, &content).unwrap();

@@ -1,4 +1,4 @@
-//! Files that a run or a comparison leaves behind. Reads data, never the runner.
+//! The files of a run or a comparison. They are made from data, never from the runner.
 
 mod csv_stats;
 mod destination;
@@ -22,28 +22,28 @@ pub(crate) use csv_stats::{CsvText, StatsFiles, failures_csv, stats_csv};
 pub(crate) use exports::{append_history, check_history, history_row, junit};
 pub(crate) use run_json::{EndedBy, RUN_FORMAT, RunData, RunFacts, RunReport};
 
-/// What stands for the protocol in every table, as `GET` does in Locust's.
+/// The type of request in every table, where Locust has `GET`.
 const TYPE: &str = "KAFKA";
 
-/// The kinds of a run with their type, then all of them together.
+/// Returns the rows of the kinds of a run with their type, then the row of all kinds together.
 fn rows(summary: &Summary) -> impl Iterator<Item = (&'static str, &Row)> {
     let kinds = summary.kinds.iter().map(|row| (TYPE, row));
     kinds.chain([("", &summary.total)])
 }
 
-/// The percentiles of a table, and the longest time behind them.
+/// Returns the percentiles of a table, followed by the longest time.
 fn percentiles(latency: Option<&Latency>) -> impl Iterator<Item = Option<f64>> {
     let own = PERCENTILES.map(|(_, quantile)| latency?.percentile(quantile));
     own.into_iter().chain([latency.map(|own| own.max_ms)])
 }
 
-/// What was measured for a threshold, or why it is undecided.
+/// Returns the measured figure of a threshold, or why it is undecided.
 fn figure_or_reason(judgement: &Judgement) -> &str {
     let told = judgement.measured.as_ref().or(judgement.reason.as_ref());
     told.map_or("", String::as_str)
 }
 
-/// Writes the content of a file, if there is to be one.
+/// Writes the content of a file, if there is a place for it.
 pub(crate) fn write_if_asked(
     place: Option<Destination>,
     content: impl FnOnce() -> anyhow::Result<Vec<u8>>,
@@ -51,34 +51,34 @@ pub(crate) fn write_if_asked(
     place.map_or(Ok(()), |place| Ok(place.write_whole(&content()?)?))
 }
 
-/// Two files of a command line that must not be one.
+/// Two files of a command line that must differ, but are the same.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("{flag} {path} {why}")]
 pub(crate) struct Collision {
     /// The flag of the output.
     flag: &'static str,
-    /// As it was given.
+    /// The path as it was given.
     path: PathBuf,
-    /// With what it collides, and what to do.
+    /// The file that it collides with, and what to do.
     why: String,
 }
 
-/// What makes two paths one place.
+/// The identity of a place. Two paths with the same identity lead to one place.
 #[derive(PartialEq)]
 enum Identity {
     StandardOutput,
     /// Device and number, which links share.
     File(u64, u64),
-    /// What is not there yet.
+    /// A file that does not exist yet.
     New(PathBuf),
 }
 
-/// Checks outputs, each with its flag, against one another and against the inputs. Devices and pipes lose
-/// nothing by being written twice.
+/// Checks outputs, each with its flag, against one another and against the inputs. Devices and pipes may be written
+/// twice, because that loses nothing.
 ///
 /// # Errors
 ///
-/// The first [`Collision`].
+/// Returns the first [`Collision`].
 pub(crate) fn refuse_collisions(
     outputs: &[(&'static str, &Path)],
     inputs: &[&Path],
@@ -108,7 +108,7 @@ pub(crate) fn refuse_collisions(
         }
         for own in [Some(own), grown].into_iter().flatten() {
             if let Some((other, _)) = earlier.iter().find(|(_, taken)| *taken == own) {
-                return refused(format!("is the place of {other} too: name another one"));
+                return refused(format!("is the file of {other} too: name another one"));
             }
             earlier.push((flag, own));
         }
@@ -137,10 +137,9 @@ fn identity(path: &Path) -> Option<Identity> {
 
 // The CSV of all requests: one line each, in the order in which they ended.
 //
-// The first three columns are those of the seed's article, so that its notebook reads the file
-// unchanged. `response_time` is milliseconds from the intended instant to the reply and is *empty* for a failed
-// request: pandas reads that as missing, so no time-out ever enters a median. Nanoseconds count
-// from the start of the run.
+// The first three columns are those of the article, so that its notebook reads the file unchanged. `response_time` is
+// milliseconds from the intended instant to the reply. It is *empty* for a failed request: pandas reads that as
+// missing, so a time-out never enters a median. Nanoseconds count from the start of the run.
 
 /// The columns, in order.
 const COLUMNS: [&str; 12] = [
@@ -159,8 +158,8 @@ const COLUMNS: [&str; 12] = [
 ];
 const BUFFER_BYTES: usize = 1 << 16;
 
-/// A CSV that grows under a provisional name until `finish`. Dropped before the first request,
-/// it leaves nothing behind.
+/// A CSV that grows under a provisional name until `finish`. If it is dropped before the first request, it leaves
+/// nothing behind.
 pub struct RequestsCsv {
     kinds: Vec<String>,
     writer: csv::Writer<Destination>,
@@ -168,11 +167,11 @@ pub struct RequestsCsv {
 }
 
 impl RequestsCsv {
-    /// Takes the place of the file. A sample's kind is the place of its name in `kinds`.
+    /// Claims the place of the file. A sample's kind is the index of its name in `kinds`.
     ///
     /// # Errors
     ///
-    /// When the file cannot be written, or another program is writing it.
+    /// Fails when the file cannot be written, or another program is writing it.
     pub fn create(path: &Path, kinds: &[String]) -> Result<Self, ExportError> {
         let destination = Destination::claim(path)?;
         Ok(Self {
@@ -208,18 +207,18 @@ impl RequestsCsv {
             .map_err(|error| self.failed(error))
     }
 
-    /// Writes out what is buffered and gives the file its final name. Fails when the file cannot be written or
-    /// renamed; what was written stays in `path.part`.
+    /// Writes out the buffer and gives the file its final name. Fails when the file cannot be written or renamed; the
+    /// lines then stay in `path.part`.
     pub(crate) fn finish(mut self) -> Result<(), ExportError> {
         self.begin()?;
         let flushed = self.writer.flush();
         flushed.map_err(|error| self.failed(error.into()))?;
         let destination = self.writer.into_inner();
-        // Nothing is buffered any more, so it cannot fail.
+        // The buffer is empty, so `into_inner` cannot fail.
         destination.map_or(Ok(()), Destination::finish)
     }
 
-    /// Writes the header, before all else.
+    /// Writes the header, before all lines.
     fn begin(&mut self) -> Result<(), ExportError> {
         if !self.has_header {
             self.has_header = true;
@@ -244,7 +243,7 @@ mod tests {
     use crate::measure::summary::Status;
     use crate::measure::threshold::Standing;
 
-    /// With a figure, or where it is undecided with a reason.
+    /// Returns a judgement with a figure, or with a reason if it is undecided.
     pub(super) fn judgement(threshold: &str, verdict: Standing, told: &str) -> Judgement {
         let is_decided = verdict != Standing::Undecided;
         Judgement {
@@ -286,9 +285,9 @@ mod tests {
             let refused = refuse_collisions(&[("--json", &one), ("--html", &other)], &[&base]);
             let refused = refused.unwrap_err();
             assert_eq!(refused.flag, "--html");
-            assert_eq!(refused.why, "is the place of --json too: name another one");
+            assert_eq!(refused.why, "is the file of --json too: name another one");
         }
-        // The file that grows counts as well.
+        // The growing file counts as well.
         let (part, whole) = (at("rest.csv.part"), at("rest.csv"));
         fs::write(&part, "rest").unwrap();
         let refused = refuse_collisions(&[("--html", &whole)], &[&base, &part]);
@@ -303,11 +302,11 @@ mod tests {
             refused
                 .unwrap_err()
                 .why
-                .starts_with("is the place of --json too")
+                .starts_with("is the file of --json too")
         );
         let outputs: [(&str, &Path); 3] = [("--json", &null), ("--html", &null), ("--csv", &new)];
         assert_eq!(refuse_collisions(&outputs, &[&base, &null]), Ok(()));
-        // Standard output does not grow beside anything.
+        // Standard output has no growing file beside it.
         let outputs = [("--json", Path::new("-")), ("--html", Path::new("-.part"))];
         assert_eq!(refuse_collisions(&outputs, &[]), Ok(()));
     }

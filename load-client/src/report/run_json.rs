@@ -1,14 +1,14 @@
-//! The JSON summary of a run: what was asked for, what was in effect, what was measured.
+//! The JSON summary of a run: what was asked for, the effective settings, the measurements.
 //!
-//! The shape is stable: fields are added, and none is renamed, removed or given another unit, without a new
-//! `format`. Times are milliseconds where the name ends in `_ms`, seconds where it ends in `_seconds`, shares
-//! and quantiles are 0 to 1, and what is undefined is `null`, never 0.
+//! The format is stable: fields may be added, but a field is never renamed, removed or given another unit without a new
+//! `format`. Names that end in `_ms` are milliseconds, names that end in `_seconds` are seconds. Shares and quantiles
+//! are 0 to 1. An undefined value is `null`, never 0.
 //!
 //! | field | content |
 //! |---|---|
-//! | `format` | the number of this shape |
-//! | `run_id`, `started`, `duration_seconds`, `ended_by` | which run, when (RFC 3339), for how long, why it ended: `run_time`, `signal`, `threshold`, `limit`, `search`, `exhausted`, `failure` |
-//! | `load_model`, `target`, `plan`, `client_settings`, `command` | what was asked for, and what was in effect; `plan.loads[]` are several loads at once, `plan.segment` is the part of a load that several clients send |
+//! | `format` | the version of this format |
+//! | `run_id`, `started`, `duration_seconds`, `ended_by` | the run, when it started (RFC 3339), how long it took, why it ended: `run_time`, `signal`, `threshold`, `limit`, `search`, `exhausted`, `failure` |
+//! | `load_model`, `target`, `plan`, `client_settings`, `command` | the load that was asked for, and the effective settings; `plan.loads[]` are several loads at once, `plan.segment` is the part of a load that several clients send |
 //! | `summary.total`, `summary.kinds[]` | requests, failures, rates, `response` and `service` times of all kinds, of each |
 //! | `summary.outcomes`, `summary.errors[]` | requests by outcome; failures by kind and text, with `first_body`: how the first refused reply began, or `null` |
 //! | `summary.throughput`, `summary.window_seconds` | good replies per second of the measured window, and its length: from the end of the warm-up to the end of the run time, or to the moment in which the run was stopped |
@@ -16,8 +16,8 @@
 //! | `thresholds[]` | `threshold`, `verdict` (`holds`, `broken`, `undecided`), `measured`, `reason` |
 //! | `validity` | `verdict` (`valid`, `not_judged`, `partial`, `invalid`) with `reason` or `findings[]` |
 //! | `summary.schedule_lag` | how late an open loop sent its requests |
-//! | `exit_code` | what the program ends with |
-//! | `parts[]` | of a merged run, and of one that workers have sent: `segment`, `name`, `run_id`, `requests`, `failures`, `cores`, `schedule_lag`, `ended_by`, `validity` of each part; of a worker also `lost`: `null`, or how many requests it had `sent` at its last word and which it has `never_sent`: `count`, `first`, `last`, and up to a million `numbers` in the schedule of all; `run_id` and settings of a merged run are those of the first |
+//! | `exit_code` | the exit code of the program |
+//! | `parts[]` | of a merged run, and of one that workers have sent: `segment`, `name`, `run_id`, `requests`, `failures`, `cores`, `schedule_lag`, `ended_by`, `validity` of each part; of a worker also `lost`: `null`, or how many requests it had `sent` at its last beat, and the requests that it has `never_sent`: `count`, `first`, `last`, and up to a million `numbers` in the schedule of all; `run_id` and settings of a merged run are those of the first |
 
 use std::time::{Duration, SystemTime};
 
@@ -31,7 +31,7 @@ use crate::measure::threshold::Judgements;
 use crate::transport::kafka::{ClientSettings, KafkaSettings, librdkafka_version};
 use crate::transport::wire::Wire;
 
-/// Counts the shapes of the report.
+/// The version of the report's format.
 pub(crate) const RUN_FORMAT: u32 = 1;
 
 /// Why a run ended.
@@ -40,15 +40,15 @@ pub(crate) const RUN_FORMAT: u32 = 1;
 pub(crate) enum EndedBy {
     RunTime,
     Signal,
-    /// A threshold was broken, and that was to end it.
+    /// A threshold was broken, with `--abort-on-fail`.
     Threshold,
-    /// A stage broke a limit that was to end it.
+    /// A stage broke a limit of `--until`.
     Limit,
     /// The highest rate that holds was found.
     Search,
-    /// Nothing was left to send: a feeder that gives each row once had no more.
+    /// Nothing was left to send: a feeder that gives each row once had no more rows.
     Exhausted,
-    /// Replies could not be received, or the requests could not be recorded, any more.
+    /// Replies could no longer be received, or requests could no longer be recorded.
     Failure,
 }
 
@@ -57,7 +57,7 @@ impl EndedBy {
         match self {
             Self::RunTime => "the run time",
             Self::Signal => "a signal",
-            Self::Threshold => "a threshold that was broken",
+            Self::Threshold => "a broken threshold",
             Self::Limit => "a stage that broke a limit",
             Self::Search => "the end of the search",
             Self::Exhausted => "the last row of a feeder",
@@ -66,7 +66,7 @@ impl EndedBy {
     }
 }
 
-/// A run as its reports see it.
+/// The data of a run for its reports.
 #[derive(Clone, Copy)]
 pub(crate) struct RunData<'a> {
     pub plan: &'a Plan,
@@ -75,7 +75,7 @@ pub(crate) struct RunData<'a> {
     pub summary: &'a Summary,
 }
 
-/// What only the run itself knows.
+/// Facts that only the run itself knows.
 #[derive(Debug, Serialize)]
 pub(crate) struct RunFacts {
     #[serde(serialize_with = "rfc3339")]
@@ -84,22 +84,22 @@ pub(crate) struct RunFacts {
     #[serde(rename = "duration_seconds", serialize_with = "seconds")]
     pub duration: Duration,
     pub ended_by: EndedBy,
-    /// Replies that nobody waited for: late, or of somebody else.
+    /// Replies without a waiting request: they are late, or answer another client.
     pub unmatched_replies: u64,
-    /// In effect.
+    /// The effective settings.
     pub client_settings: ClientSettings,
     pub thresholds: Judgements,
     pub validity: Validity,
     /// The command that repeats the run, secrets masked.
     pub command: String,
-    /// What the program ends with.
+    /// The exit code of the program.
     pub exit_code: u8,
-    /// Of each worker, where several have sent the load.
+    /// The report of each worker, if workers sent the load.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parts: Option<Vec<Value>>,
 }
 
-/// All that `--json` writes.
+/// The content of the file of `--json`.
 #[derive(Debug, Serialize)]
 pub(crate) struct RunReport<'a> {
     format: u32,
@@ -108,7 +108,7 @@ pub(crate) struct RunReport<'a> {
     facts: &'a RunFacts,
     load_client_version: &'static str,
     librdkafka_version: String,
-    /// How the load was made, which decides what its latencies mean.
+    /// How the load was made. It decides the meaning of the latencies.
     load_model: String,
     target: Target<'a>,
     plan: PlanReport<'a>,
@@ -122,7 +122,7 @@ struct Target<'a> {
     reply_topic: Option<&'a str>,
     /// `None` when bodies differ from request to request.
     body_bytes: Option<usize>,
-    /// How requests and replies find each other; runs that differ in it measure different things.
+    /// How requests and replies find each other. Runs that differ in it are not comparable.
     wire: &'a Wire,
 }
 
@@ -133,9 +133,10 @@ struct PlanReport<'a> {
     run_time_seconds: Option<f64>,
     warm_up_seconds: f64,
     timeout_seconds: f64,
-    /// The part of the load that was sent, such as `1/3`; `None` for all of it.
+    /// The part of the load that was sent, such as `1/3`; `None` for the whole load.
     segment: Option<String>,
-    /// Several loads at once, each with its own; then the users and the spawn rate above are of none.
+    /// Several loads at once, each with its own settings. The users and the spawn rate above then apply to none of
+    /// them.
     loads: Vec<LoadReport<'a>>,
 }
 
@@ -145,14 +146,14 @@ struct LoadReport<'a> {
     /// Names of the kinds of request that it sends.
     kinds: Vec<&'a str>,
     load_model: String,
-    /// What it begins with, in words.
+    /// The target of its beginning, in words.
     target: String,
     stages: Vec<Span>,
     run_time_seconds: Option<f64>,
 }
 
 impl<'a> RunReport<'a> {
-    /// Puts the report together.
+    /// Creates the report of a run.
     pub(crate) fn new(run: RunData<'a>) -> Self {
         let (plan, kafka) = (run.plan, run.kafka);
         Self {

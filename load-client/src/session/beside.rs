@@ -1,5 +1,5 @@
-//! What goes on beside a run: the service's memory is followed, the stages are held against the limit that ends the
-//! run, and the search for the highest rate sets the rate.
+//! Tasks beside a run: they record the service's memory, check the stages against the limits that end the run, and
+//! search for the highest rate.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -23,27 +23,27 @@ use crate::measure::threshold::{
 use crate::report::EndedBy;
 use crate::session::terminal::say;
 
-/// How often the stages are held against the limits.
+/// How often the stages are checked against the limits.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
-/// How soon the end of what is in flight is noticed.
+/// How soon the end of the requests in flight is noticed.
 const DRAIN_CHECK: Duration = Duration::from_millis(20);
-/// How soon a probe that cannot be told yet is judged again.
+/// How soon an undecided probe is judged again.
 const JUDGE_AGAIN: Duration = Duration::from_millis(100);
-/// Within this time the recorder has what has ended.
+/// Time for the recorder to take the requests that have ended.
 const RECORDING: Duration = Duration::from_millis(200);
 
-/// What goes on beside a run.
+/// The tasks beside a run.
 pub(super) struct Beside {
     tasks: JoinSet<()>,
     memory: Arc<Mutex<History<MemoryPoint>>>,
     limits: Vec<Threshold>,
-    /// Why the run ended, once that was decided here.
+    /// Why the run ended, once a task here has decided that.
     ended_by: Arc<OnceLock<EndedBy>>,
     search: Option<Arc<Mutex<Bisection>>>,
 }
 
 impl Beside {
-    /// Starts to watch. What is measured of a second is there that much `late`.
+    /// Starts the tasks. The measurements of a second arrive by `late` after it.
     pub(super) fn start(
         arguments: &LoadArguments,
         (plan, late): (&Plan, Duration),
@@ -81,11 +81,11 @@ impl Beside {
         own
     }
 
-    /// Stops. Tells what was seen, and why the run ended if that was decided here.
+    /// Stops the tasks. Returns their findings, and why the run ended if a task decided that.
     pub(super) fn finish(mut self, view: &TallyView) -> (Findings, Option<EndedBy>) {
         self.tasks.abort_all();
         let has_limits = !self.limits.is_empty() && self.search.is_none();
-        // Nothing is in flight any more.
+        // No request is in flight now.
         let broken = has_limits.then(|| view.broken_stages(&self.limits, Duration::MAX));
         let (history, stages) = (view.history(), view.stages());
         let memory = lock(&self.memory);
@@ -125,7 +125,7 @@ async fn end_when_broken(
     }
 }
 
-/// Tries one rate after the other.
+/// Tries one rate after another.
 struct Prober {
     view: TallyView,
     control: Control,
@@ -136,7 +136,7 @@ struct Prober {
 }
 
 impl Prober {
-    /// Ends the run when the search is over.
+    /// Searches, and ends the run when the search is over.
     async fn search(self, warm_up: Duration) {
         while self.control.target().is_none() || self.view.elapsed() < warm_up {
             sleep(DRAIN_CHECK).await;
@@ -159,7 +159,8 @@ impl Prober {
         }
     }
 
-    /// Sends at a rate until it can be told what becomes of it, and waits until all of it has ended; `None` when the run
+    /// Sends at a rate until the probe is decided, and waits until all its requests have ended. Returns `None` when the
+    /// run
     /// ended first.
     async fn probe(&self, rate: f64) -> Option<Probed> {
         self.control.set_rate(rate);
@@ -184,7 +185,7 @@ impl Prober {
             return None;
         }
         self.view.end_stage();
-        // What one rate left undone must not burden the next.
+        // Wait for all requests of this rate, so that they do not burden the next rate.
         self.control.set_rate(0.0);
         while self.control.in_flight() > 0 {
             sleep(DRAIN_CHECK).await;
@@ -204,8 +205,8 @@ impl Prober {
     }
 }
 
-/// What became of a probe; `None` while it cannot be told. A rate at which requests fail does not hold, unless a threshold
-/// says how many may; nor does one that the replies do not keep up with.
+/// Judges a probe; `None` while it is undecided. A rate breaks if requests fail, unless a threshold is about failures.
+/// It also breaks if the replies do not keep up with it.
 fn probed(limits: &[Threshold], rate: f64, summary: &Summary) -> Option<Probed> {
     let (requests, failures) = (summary.total.requests, summary.total.failures);
     if failures > 0 && !limits.iter().any(Threshold::judges_failures) {
@@ -217,7 +218,7 @@ fn probed(limits: &[Threshold], rate: f64, summary: &Summary) -> Option<Probed> 
     if requests < requests_needed(limits) {
         return None;
     }
-    // Where all fail, few of a kind say enough.
+    // If all requests fail, a few of each kind are enough.
     let fewest = if failures == requests {
         1
     } else {
@@ -231,8 +232,8 @@ fn probed(limits: &[Threshold], rate: f64, summary: &Summary) -> Option<Probed> 
     (!is_open).then_some(Probed::Held)
 }
 
-/// Whether fewer requests ended in the probe than were due in it, by more than a twentieth and three standard deviations of
-/// a Poisson count: they pile up, or are held back.
+/// Returns a reason if requests pile up or are held back: fewer ended in the probe than were due, by more than a
+/// twentieth and three standard deviations of a Poisson count.
 fn falls_short(rate: f64, summary: &Summary) -> Option<String> {
     let seconds = summary.window_seconds?;
     let due = rate * seconds;
@@ -240,7 +241,7 @@ fn falls_short(rate: f64, summary: &Summary) -> Option<String> {
     let is_short = due - ended > 0.05 * due + 3.0 * due.sqrt();
     is_short.then(|| {
         let came = (ended / seconds * 10.0).round() / 10.0;
-        format!("only {} came back of {}", show_rate(came), show_rate(rate))
+        format!("only {} of {} came back", show_rate(came), show_rate(rate))
     })
 }
 
@@ -273,16 +274,17 @@ mod tests {
         assert_eq!(probed(&["p95<9ms"], summary(300, 0)), Some(Probed::Held));
         assert!(broke(&["p95<3ms"], summary(300, 0)));
         assert_eq!(probed(&["p95<9ms"], summary(20, 0)), None);
-        // Whatever is judged, some requests are needed.
+        // A verdict needs a minimum of requests.
         assert_eq!(probed(&["avg<3ms"], summary(10, 0)), None);
         assert_eq!(probed(&["failures<1%"], summary(50, 0)), None);
-        // One that is broken decides, whatever the others tell.
+        // One broken threshold decides, whatever the others say.
         assert!(broke(&["p95<9ms", "avg<3ms"], summary(20, 0)));
         assert!(broke(&["p95<9ms"], summary(300, 1)));
         let with_failures = ["p95<9ms", "failures<5%"];
         assert_eq!(probed(&with_failures, summary(300, 1)), Some(Probed::Held));
         assert!(broke(&["avg<9ms", "failures<=100%"], summary(0, 20)));
-        // Of a kind without good replies nothing is told until enough have failed, as long as others have some.
+        // A kind without good replies is undecided until enough of it have failed, as long as other kinds have good
+        // replies.
         let kind = ["order:avg<9ms", "failures<=100%"];
         assert_eq!(probed(&kind, summary(300, 19)), None);
         assert!(broke(&kind, summary(300, 20)));
@@ -292,7 +294,11 @@ mod tests {
         assert_eq!(told, Some(Probed::Broke(reason)));
         let reason = "100.000 %, the limit is failures<5%".to_owned();
         let told = probed(&["failures<5%", "order:p95<9ms"], summary(0, 20));
-        assert_eq!(told, Some(Probed::Broke(reason)), "before what is open");
+        assert_eq!(
+            told,
+            Some(Probed::Broke(reason)),
+            "it decides before the undecided one"
+        );
     }
 
     #[test]
@@ -303,14 +309,14 @@ mod tests {
             summary.total.failures = failures;
             summary
         };
-        // Of a thousand that are due, 144 may lack.
+        // Of a thousand requests that are due, 144 may be missing.
         assert_eq!(falls_short(100.0, &summary(86.0, 0)), None);
         assert_eq!(falls_short(100.0, &summary(80.0, 60)), None);
         assert_eq!(
             falls_short(100.0, &summary(80.0, 0)).as_deref(),
-            Some("only 80/s came back of 100/s")
+            Some("only 80/s of 100/s came back")
         );
-        // By chance alone.
+        // Chance alone explains this difference.
         assert_eq!(falls_short(2.0, &summary(1.0, 0)), None);
     }
 }

@@ -1,4 +1,4 @@
-//! The end of a run: its figures are judged, shown and written.
+//! Judges, shows and writes the figures of a run that is over.
 
 use std::time::{Duration, SystemTime};
 
@@ -29,29 +29,29 @@ pub(super) struct EndOfRun {
     pub(super) duration: Duration,
     /// For how long the client stood still.
     pub(super) stalled: Stalled,
-    /// What was looked at beside it.
+    /// Findings about memory, stages and the search.
     pub(super) findings: Findings,
     pub(super) sink: Option<Sink>,
-    /// What workers have sent.
+    /// The result of the workers, if they sent the load.
     pub(super) gathered: Option<Gathered>,
-    /// Why it ended, where that is known to what went on beside it.
+    /// Why the run ended, if a task beside it decided that.
     pub(super) ended_beside: Option<EndedBy>,
-    /// Why replies could not be received any more.
+    /// Why replies could no longer be received.
     pub(super) defunct: Option<String>,
-    /// The requests could not be recorded any more.
+    /// Whether requests could no longer be recorded.
     pub(super) recording_failed: bool,
-    /// It was interrupted a second time.
+    /// Whether the run was interrupted a second time.
     pub(super) interrupted_twice: bool,
 }
 
-/// A run whose figures are told.
+/// A run whose figures are shown and written.
 pub(crate) struct Concluded {
-    /// The exit code, or a file that could not be written. The others are written all the same.
+    /// The exit code, or the error of a file that could not be written. The other files are written anyway.
     pub(crate) done: anyhow::Result<u8>,
-    /// Why replies could not be received any more.
+    /// Why replies could no longer be received.
     pub(crate) defunct: Option<String>,
     pub(crate) validity: Validity,
-    /// Tables and verdicts, if nobody was shown them, and where they go.
+    /// Tables and verdicts that were not printed yet, and where they go.
     pub(crate) held: Option<(Text, String)>,
 }
 
@@ -82,13 +82,13 @@ impl EndOfRun {
         }
     }
 
-    /// The final figures, which whoever watched is told.
+    /// Returns the final figures, and passes them on to the files and the observer.
     fn last_look(&mut self) -> (Summary, anyhow::Result<()>) {
         let watcher = &mut self.watcher;
         let mut summary = watcher.summary();
         summary.findings = std::mem::take(&mut self.findings);
         summary.schedule_lag = match &self.gathered {
-            // What cannot be read has ended the run before.
+            // A part that cannot be read has ended the run before.
             Some(gathered) => schedule_lag(&gathered.parts).ok().flatten(),
             None => watcher.control.lag(),
         };
@@ -115,10 +115,10 @@ impl EndOfRun {
             ended_early: self.defunct.is_some(),
             interrupted_twice: self.interrupted_twice,
             invalid: validity.is_invalid(),
-            // A search whose limits no rate has held is as one whose thresholds do not hold.
+            // A search that found no rate counts like a threshold that does not hold.
             thresholds_hold: thresholds.all_hold() && !found_nothing,
             any_failure: summary.any_failure(),
-            // A search goes where requests fail.
+            // A search also tries rates at which requests fail.
             failures_are_judged: output.fail_on.iter().any(Threshold::judges_failures)
                 || self.session.plan.search.is_some(),
             code_on_invalid: output.codes.exit_code_on_invalid,
@@ -153,7 +153,7 @@ impl EndOfRun {
         let (view, control) = (&watcher.view, &watcher.control);
         Readings {
             is_open_loop: matches!(plan.model, Model::Open(_)),
-            // After a reset the mean covers another span of time than the users who wait.
+            // After a reset, the mean of users and the waiting users cover different spans of time.
             users: (plan.has_only_waiting_users() && !view.was_reset())
                 .then(|| control.mean_users())
                 .flatten(),
@@ -201,7 +201,7 @@ impl EndOfRun {
         is_held.then_some((place, text))
     }
 
-    /// Writes each file that was asked for, whole. Returns the first error.
+    /// Writes each file of the command line as a whole. Returns the first error.
     fn write(&mut self, summary: &Summary, facts: &RunFacts) -> anyhow::Result<()> {
         let counts = self.session.arguments.output.codes.exit_code_on_invalid != 0;
         let spoiled = spoiled(
@@ -243,13 +243,13 @@ impl EndOfRun {
     }
 }
 
-/// What the file of `--hdr` ends with.
+/// Returns the end of the file of `--hdr`.
 fn run_file_end(run: RunData<'_>, watcher: &Watcher) -> anyhow::Result<RunEnd> {
     let duration_ms = u64::try_from(run.facts.duration.as_millis());
     let Value::Object(mut report) = serde_json::to_value(RunReport::new(run))? else {
         anyhow::bail!("a report is an object");
     };
-    // The intervals have it.
+    // The intervals of the file contain the summary.
     report.insert("summary".to_owned(), Value::Null);
     Ok(RunEnd {
         duration_ms: duration_ms.unwrap_or(u64::MAX),
@@ -263,8 +263,8 @@ fn run_file_end(run: RunData<'_>, watcher: &Watcher) -> anyhow::Result<RunEnd> {
     })
 }
 
-/// Why no figure of a run must be used; `None` when they may be. Without `validity`, whether the load client kept
-/// up does not count.
+/// Returns why the figures of a run must not be used, or `None` if they may be. Without `validity`, it does not count
+/// whether the load client kept up.
 fn spoiled(
     defunct: Option<&str>,
     recording_failed: bool,
@@ -274,20 +274,20 @@ fn spoiled(
     let early = defunct.map(|cause| format!("the run ended early: {cause}"));
     let lost = recording_failed.then_some("not all requests could be recorded");
     let cut = interrupted_twice
-        .then_some("the run was interrupted, and what was in flight was not waited for");
+        .then_some("the run was interrupted and did not wait for requests in flight");
     let invalid = validity.filter(|own| own.is_invalid());
     let invalid = invalid.map(|own| own.lines().join("; "));
     early.or(lost.or(cut).map(str::to_owned)).or(invalid)
 }
 
-/// The run could not be done as it was asked for.
+/// Exit code: the run could not be done.
 const FAILURE: u8 = 1;
-/// Replies could not be received any more.
+/// Exit code: replies could no longer be received.
 const ENDED_EARLY: u8 = 6;
-/// A threshold does not hold.
+/// Exit code: a threshold does not hold.
 const THRESHOLD: u8 = 4;
 
-/// How a run went.
+/// The facts that decide the exit code.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Causes {
     pub(crate) ended_early: bool,
@@ -295,14 +295,14 @@ pub(crate) struct Causes {
     pub(crate) invalid: bool,
     pub(crate) thresholds_hold: bool,
     pub(crate) any_failure: bool,
-    /// Whether a threshold speaks of failures, and so replaces the rule that none may occur.
+    /// Whether a threshold is about failures. It replaces the rule that no request may fail.
     pub(crate) failures_are_judged: bool,
     pub(crate) code_on_invalid: u8,
     pub(crate) code_on_error: u8,
 }
 
-/// The most severe cause decides: what makes figures useless comes before what the figures say. A code that
-/// was set to 0 lets the next cause decide.
+/// Returns the code of the most severe cause. Causes that make the figures useless come before those in the figures. A
+/// code that was set to 0 lets the next cause decide.
 pub(crate) fn exit_code(causes: Causes) -> u8 {
     let failed = causes.any_failure && !causes.failures_are_judged;
     [

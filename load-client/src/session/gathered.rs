@@ -1,4 +1,4 @@
-//! What is left of a run that workers have sent.
+//! The result of a run that workers have sent.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -14,19 +14,19 @@ use crate::session::lead::FLUSH;
 use crate::session::terminal::say;
 use crate::transport::kafka::KafkaLog;
 
-/// What is left of a run of workers.
+/// The result of a run of workers.
 pub(crate) struct Gathered {
     pub(crate) parts: Vec<RunPart>,
     pub(crate) validity: Validity,
     pub(super) log: Arc<KafkaLog>,
     pub(super) coordinator: Coordinator,
     pub(super) skew_ms: Option<u64>,
-    /// The log could be written in the end.
+    /// Whether the log accepted the last records.
     pub(super) is_reached: bool,
 }
 
 impl Gathered {
-    /// When the workers began, and for how long the longest of them sent and waited.
+    /// Returns when the workers began, and how long the longest of them sent and waited.
     pub(super) fn ran(&self) -> Option<(SystemTime, Duration)> {
         let ends = self.parts.iter().filter_map(|part| part.read.end.as_ref());
         let longest = ends.map(|end| end.duration_ms).max()?;
@@ -34,7 +34,7 @@ impl Gathered {
         Some((began, Duration::from_millis(longest)))
     }
 
-    /// Tells all who look at the run how it ended.
+    /// Writes the end of the run to the log, for all who follow the run.
     pub(super) fn close(self, exit_code: u8) {
         if !self.is_reached {
             return;
@@ -66,7 +66,7 @@ impl Gathered {
         section("Workers", &self.parts, started_ms(&self.parts))
     }
 
-    /// Of each worker, for the JSON report.
+    /// Returns the report of each worker, for the JSON report.
     pub(super) fn reports(&self, plan: &Plan) -> Vec<Value> {
         let lost = lost(self.coordinator.course(), plan);
         let report = |part: &RunPart| {
@@ -80,7 +80,7 @@ impl Gathered {
         self.parts.iter().map(report).collect()
     }
 
-    /// What was never sent, in words.
+    /// Returns, in words, the requests that lost workers never sent.
     pub(super) fn told_of_lost(&self, plan: &Plan) -> Vec<String> {
         let lost = lost(self.coordinator.course(), plan);
         lost.iter().map(Lost::line).collect()

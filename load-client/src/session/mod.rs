@@ -1,5 +1,5 @@
-//! One run of the program: prepared, driven, concluded. Terminal and page drive the same one; files, thresholds,
-//! self-check and monitors hang on it.
+//! Prepares, drives and concludes one run. The terminal and the page use the same code. Files, thresholds, self-check
+//! and monitors belong to it.
 
 mod beside;
 mod conclude;
@@ -41,27 +41,27 @@ pub(crate) use lead::{Lead, unix_ms};
 pub(crate) use publisher::Publisher;
 pub(crate) use watch::{Audience, Observer};
 
-/// Why a load is not edited that a search sets the rate of.
+/// Why the load of a search cannot be edited.
 pub(crate) const SEARCHES: &str = "the search sets the rate itself";
 
-/// Why a load is not edited that workers send.
-pub(crate) const WORKERS: &str = "what workers send is not changed while it goes on";
+/// Why a load that workers send cannot be edited.
+pub(crate) const WORKERS: &str = "the load of workers cannot be changed during the run";
 
-/// Why a load cannot be edited while it goes on; `None` if it can.
+/// Returns why a load cannot be edited during the run, or `None` if it can.
 pub(crate) fn no_edit(plan: &Plan, several: &SeveralArguments) -> Option<&'static str> {
     match (plan.search, plan.loads.is_empty()) {
         _ if several.coordinates() => Some(WORKERS),
         (Some(_), _) => Some(SEARCHES),
-        (None, false) => Some("the loads of the scenario are not changed while they go on"),
+        (None, false) => Some("the loads of a scenario cannot be changed during the run"),
         (None, true) => None,
     }
 }
 
-/// What sends the load of a run.
+/// The sender of the load of a run.
 pub(crate) enum Sender {
     /// This program.
     Own(Arc<KafkaTransport>),
-    /// Others, which this program leads.
+    /// Workers, which this program leads.
     Workers(Box<Lead>),
 }
 
@@ -98,7 +98,7 @@ pub(crate) struct Session {
     places: Places,
     /// Taken by the recorder.
     requests: Option<RequestsCsv>,
-    /// Where a worker tells what it measures.
+    /// Where a worker publishes its measurements.
     publisher: Option<Publisher>,
     workers: told::Sender<Vec<WorkerView>>,
 }
@@ -111,7 +111,7 @@ pub(crate) struct Started {
     control: Control,
     sink: Option<Sink>,
     watch: Watch,
-    /// Cancelled when only the files are left.
+    /// Cancelled when only the files are left to write.
     is_over: CancellationToken,
 }
 
@@ -121,9 +121,9 @@ enum Sending {
 }
 
 impl Session {
-    /// Checks settings and takes the places of the files, before anything is sent, so that a mistake there does not waste a run.
-    /// `number` counts the runs of the program from 1. Fails when settings contradict each other, or a file cannot be
-    /// written.
+    /// Checks settings and claims the places of the files before anything is sent, so that a mistake there does not
+    /// waste a run. `number` counts the runs of the program from 1. Fails when settings contradict each other, or a
+    /// file cannot be written.
     pub(crate) fn prepare(
         arguments: Arc<RunArguments>,
         number: u32,
@@ -154,8 +154,8 @@ impl Session {
         })
     }
 
-    /// Connects, unless the run is given up first; with --workers, gathers them until they are about to begin. Fails when the
-    /// cluster or a topic cannot be used, or workers do not come.
+    /// Connects, unless the run is given up first. With `--workers`, waits until the workers are about to begin. Fails
+    /// when the cluster or a topic cannot be used, or workers do not come.
     pub(crate) async fn connect(
         &self,
         given_up: impl Future<Output = ()>,
@@ -171,7 +171,7 @@ impl Session {
         }
     }
 
-    /// What a coordinator is to do.
+    /// Returns the run to coordinate, or `None` without workers.
     fn undertaking(&self) -> Result<Option<Undertaking>, Misuse> {
         let (arguments, settings) = (&self.arguments, &self.settings);
         if !arguments.several.coordinates() {
@@ -189,22 +189,22 @@ impl Session {
         }))
     }
 
-    /// How its workers are, as they come and go on; none without --workers.
+    /// Returns the state of the workers, as it changes. It is empty without `--workers`.
     pub(crate) fn workers(&self) -> told::Receiver<Vec<WorkerView>> {
         self.workers.subscribe()
     }
 
-    /// What it measures goes to a worker's log.
+    /// Publishes the measurements to the log of a worker.
     pub(crate) fn publish(&mut self, publisher: Publisher) {
         self.publisher = Some(publisher);
     }
 
-    /// What its file would begin with.
+    /// Returns the header of the run's file.
     pub(crate) fn header(&self) -> RunHeader {
         RunHeader::new(&self.plan, &self.settings, self.scenario.kinds())
     }
 
-    /// Says what load goes where.
+    /// Prints the load and its target.
     pub(crate) fn announce(&self) {
         let (plan, settings) = (&self.plan, &self.settings);
         let replies = match settings.publish_only {
@@ -225,7 +225,7 @@ impl Session {
         ));
     }
 
-    /// Begins to record and to watch. Fails when the system has no thread to give, or the statistics' files cannot be
+    /// Begins to record and to watch. Fails when the system cannot start a thread, or the statistics files cannot be
     /// created.
     pub(crate) fn start(
         mut self,
@@ -287,7 +287,7 @@ impl Session {
 }
 
 impl Started {
-    /// The figures, as they grow.
+    /// Returns the figures, as they grow.
     pub(crate) fn view(&self) -> TallyView {
         self.view.clone()
     }
@@ -298,9 +298,9 @@ impl Started {
         tokio::spawn(obey(signals, control, is_over, self.watch.restore()));
     }
 
-    /// Sends until the run is over, then shows and writes what it measured. `was_interrupted` is asked at the end
-    /// whether somebody did not even wait for what was in flight. Fails when the system has no thread to give, or another
-    /// coordinator has taken the run.
+    /// Sends until the run is over, then shows and writes the measurements. `was_interrupted` says, at the end, whether
+    /// the run did not wait for requests in flight. Fails when the system cannot start a thread, or another coordinator
+    /// has taken the run.
     pub(crate) async fn run(
         self,
         was_interrupted: impl FnOnce(&Control) -> bool,
@@ -332,11 +332,11 @@ impl Started {
         self.is_over.cancel();
         let stalled = stillness.stop();
         let watcher = self.watch.stop();
-        // Its file appears: from here on only files are left.
+        // This puts the requests file in place. From here on, only files are left.
         let recorded = own.map_or(Ok(()), |recorder| recorder.finish().1);
         let (findings, ended_beside) = beside.finish(&view);
         let gathered = gathered.transpose()?;
-        // Whoever took the run over did not see it begin.
+        // A coordinator that took the run over did not see its beginning.
         let ran = gathered.as_ref().and_then(Gathered::ran);
         let (started, duration) = ran.unwrap_or((started, duration));
         let ended = EndOfRun {
@@ -354,10 +354,10 @@ impl Started {
             interrupted_twice: was_interrupted(&control),
         };
         let mut concluded = ended.conclude();
-        // It was heard until it had told all.
+        // The worker sends beats until its last record is written.
         drop(beats);
         if let Err(recording) = recorded {
-            // The figures are told all the same. Only one error can be the program's last word.
+            // The program can return one error only, so the other is printed here.
             if let Err(error) = std::mem::replace(&mut concluded.done, Err(recording.into())) {
                 say(&format!("error: {error:#}"));
             }

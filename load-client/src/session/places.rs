@@ -1,4 +1,4 @@
-//! Where the files of a run go.
+//! The places of the files of a run.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -7,9 +7,9 @@ use crate::args::Files;
 use crate::report::{Destination, ExportError, StatsFiles, is_standard_output};
 use crate::session::terminal::{Text, say};
 
-/// Where the outputs of a run go. Nobody else takes these places as long as this lives.
+/// The places of the outputs of a run. No other program can claim them as long as this value lives.
 pub(super) struct Places {
-    /// The beginning of four files' names.
+    /// The prefix of four file names.
     pub(super) csv: Option<PathBuf>,
     pub(super) html: Option<Destination>,
     pub(super) json: Option<Destination>,
@@ -19,7 +19,7 @@ pub(super) struct Places {
 }
 
 impl Places {
-    /// Fails when a file cannot be written, or another program is writing it.
+    /// Claims the places. Fails when a file cannot be written, or another program is writing it.
     pub(super) fn claim(files: &Files) -> Result<Self, ExportError> {
         files.csv.as_deref().map_or(Ok(()), StatsFiles::check)?;
         let claim = |path: &Option<PathBuf>| path.as_deref().map(Destination::claim).transpose();
@@ -34,13 +34,14 @@ impl Places {
     }
 }
 
-/// Extensions before which the run's number is inserted, as in `run.2.csv`. Any other part after a dot belongs to the name.
+/// Extensions before which the run's number is inserted, as in `run.2.csv`. Any other part after a dot is a part of the
+/// name.
 const EXTENSIONS: [&str; 11] = [
     "csv", "gz", "htm", "html", "json", "jsonl", "log", "md", "tsv", "txt", "xml",
 ];
 
-/// Where the files of run `number` go. All files of a later run share one number, chosen so that no file is
-/// overwritten; a message says so if it differs from the run's.
+/// Returns where the files of run `number` go. All files of a later run share one number, chosen so that no file is
+/// overwritten. If it differs from the number of the run, a message says so.
 pub(super) fn numbered_files(given: &Files, number: u32) -> Files {
     let named = |number: u32| {
         let single = |path: &Option<PathBuf>| path.as_deref().map(|path| numbered(path, number));
@@ -55,20 +56,20 @@ pub(super) fn numbered_files(given: &Files, number: u32) -> Files {
         }
     };
     let first = given.all();
-    // What keeps its name takes all runs.
+    // A place that keeps its name, such as a pipe, takes the output of all runs.
     let is_taken = |own: &(_, PathBuf)| !first.contains(own) && own.1.is_file();
     let is_free = |number: &u32| !named(*number).all().iter().any(is_taken);
     let free = (number..=u32::MAX).find(is_free).unwrap_or(number);
     if free != number {
         say(&format!(
-            "the files of run #{number} are numbered {free}: there are files with the numbers before"
+            "the files of run #{number} get the number {free}: files with the numbers before it exist"
         ));
     }
     named(free)
 }
 
-/// The file of run `number`: the first has the name that was given, later ones their number before the
-/// extension (`run.2.csv`), so that no run writes over another. Standard output, devices and pipes take all.
+/// Returns the file of run `number`. The first run has the given name. Later runs have their number before the
+/// extension (`run.2.csv`), so that no run overwrites another. Standard output, devices and pipes take all runs.
 fn numbered(path: &Path, number: u32) -> PathBuf {
     let is_no_file = path.exists() && !path.is_file();
     if number <= 1 || is_standard_output(path) || is_no_file {
@@ -82,7 +83,7 @@ fn numbered(path: &Path, number: u32) -> PathBuf {
     }
 }
 
-/// The beginning of the files' names of run `number`, as with [`numbered`].
+/// Returns the prefix of the file names of run `number`, as with [`numbered`].
 fn numbered_prefix(prefix: &Path, number: u32) -> PathBuf {
     let mut named = prefix.as_os_str().to_owned();
     if number > 1 {

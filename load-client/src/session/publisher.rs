@@ -1,4 +1,4 @@
-//! What a worker measures, on its way to the log.
+//! Publishes the measurements of a worker to the log.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,7 +19,7 @@ use crate::transport::kafka::KafkaLog;
 
 const BEAT: Duration = Duration::from_secs(1);
 
-/// Writes the results of one worker. Clones write the same ones.
+/// Writes the results of one worker. Clones share their state.
 #[derive(Clone)]
 pub(crate) struct Publisher(Arc<Inner>);
 
@@ -29,16 +29,16 @@ struct Inner {
     worker: String,
     interval_seconds: usize,
     intervals: AtomicU64,
-    /// What is not written yet.
+    /// Intervals that are not written yet.
     batch: Mutex<Vec<IntervalRecord>>,
     ended: Mutex<Ended>,
     obeyed: AtomicBool,
-    /// The first record that could not be handed over.
+    /// Why the first record that failed could not be handed over.
     failure: Mutex<Option<String>>,
 }
 
 impl Publisher {
-    /// Of a worker's part of a run; its intervals are told each so many seconds.
+    /// Creates the publisher of a worker's part of a run. It writes the intervals of `interval_seconds` at a time.
     pub(crate) fn new(
         log: Arc<KafkaLog>,
         (run, worker): (String, String),
@@ -57,7 +57,7 @@ impl Publisher {
         }))
     }
 
-    /// Tells each second that it is there, and how it is, until the handle is dropped.
+    /// Writes a sign of life with the worker's state each second, until the handle is dropped.
     pub(super) fn beats(self, control: &Control) -> AbortOnDropHandle<()> {
         let (control, before) = (control.clone(), CpuReading::now());
         AbortOnDropHandle::new(tokio::spawn(async move {
@@ -74,7 +74,7 @@ impl Publisher {
         }))
     }
 
-    /// Tells that its part is sent. Fails when a record before could not be handed over.
+    /// Writes that the part is sent. Fails when this record or an earlier one could not be handed over.
     pub(crate) fn finish(&self, end: &RunEnd) -> anyhow::Result<()> {
         let own = &self.0;
         self.write_batch(1);
@@ -88,7 +88,7 @@ impl Publisher {
         self.check().map_err(|failure| anyhow::anyhow!(failure))
     }
 
-    /// The coordinator has ended the part.
+    /// Notes that the coordinator has ended the part.
     pub(crate) fn obeys(&self) {
         self.0.obeyed.store(true, Ordering::Relaxed);
     }
@@ -103,7 +103,7 @@ impl Publisher {
         failure.clone().map_or(Ok(()), Err)
     }
 
-    /// Writes what there is, if it is of so many seconds.
+    /// Writes the batch if it covers at least `seconds`.
     fn write_batch(&self, seconds: usize) {
         let mut batch = self.0.batch.lock().unwrap_or_else(PoisonError::into_inner);
         if batch.len() >= seconds {
@@ -130,7 +130,7 @@ impl Publisher {
 
 impl Outlet for Publisher {
     fn take(&mut self, handed: &Handed) {
-        // Nobody resets the figures of a worker.
+        // The figures of a worker are never reset.
         let Handed::Interval(interval) = handed else {
             return;
         };

@@ -1,4 +1,4 @@
-//! The person at the terminal: what signals and keys mean to a run, and where its text goes.
+//! The terminal: signals and keys that control a run, and the place of its text.
 
 use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
@@ -20,10 +20,10 @@ use tokio_util::sync::CancellationToken;
 use crate::load::Control;
 use crate::report::is_standard_output;
 
-/// How soon the thread sees that it is no longer wanted.
+/// How soon the thread notices that it should stop.
 const STOP_CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
-/// How a key changes the number of users; `None` for keys without a meaning.
+/// Returns how a key changes the number of users, or `None` for a key without a meaning.
 pub(crate) fn change(key: u8) -> Option<i32> {
     match key {
         b'w' => Some(1),
@@ -34,7 +34,7 @@ pub(crate) fn change(key: u8) -> Option<i32> {
     }
 }
 
-/// Puts a terminal back as it was before it was listened to, also from a thread that is about to end the program.
+/// Restores a terminal, also from a thread that is about to end the program.
 #[derive(Debug, Clone)]
 pub(crate) struct Restore {
     terminal: Arc<OwnedFd>,
@@ -42,17 +42,17 @@ pub(crate) struct Restore {
 }
 
 impl Restore {
-    /// Puts it back, unless another process has it now.
+    /// Restores the terminal, unless another process owns it now.
     pub(crate) fn now(&self) {
         if is_in_front(&self.terminal) {
-            // Nowhere is left to report it, and the terminal is the user's to reset.
+            // There is no place left to report a failure. The user can reset the terminal.
             let _ = tcsetattr(&self.terminal, OptionalActions::Now, &self.before);
         }
     }
 }
 
-/// A terminal that is listened to: keys come at once and are not shown, Ctrl-C stays what it is. The terminal is as
-/// before when this is dropped, after a panic too.
+/// A terminal whose keys are read: they arrive at once and are not shown. Ctrl-C works as usual. Dropping this restores
+/// the terminal, after a panic too.
 #[derive(Debug)]
 pub(crate) struct Keys {
     restore: Restore,
@@ -61,9 +61,9 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    /// Listens to `terminal`; `None` when it is none, or belongs to another process at the moment (a job
-    /// in the background would be stopped for touching it). Fails when the terminal cannot be set up, or the system
-    /// has no thread to give.
+    /// Listens to `terminal`. Returns `None` if it is not a terminal, or belongs to another process at the moment: the
+    /// system stops a background job that touches its terminal. Fails when the terminal cannot be set up, or the system
+    /// cannot start a thread.
     pub(crate) fn listen(
         terminal: OwnedFd,
         on_change: impl Fn(i32) + Send + 'static,
@@ -73,7 +73,7 @@ impl Keys {
         }
         let before = tcgetattr(&terminal)?;
         let mut eager = before.clone();
-        // ISIG stays: Ctrl-C must go on to end the run.
+        // Keep ISIG: Ctrl-C must still end the run.
         eager.local_modes &= !(LocalModes::ICANON | LocalModes::ECHO);
         let mut keys = Self {
             restore: Restore {
@@ -91,7 +91,7 @@ impl Keys {
         Ok(Some(keys))
     }
 
-    /// What puts the terminal back where this is not dropped.
+    /// Returns a handle that restores the terminal if this value is not dropped.
     pub(crate) fn restore(&self) -> Restore {
         self.restore.clone()
     }
@@ -101,18 +101,18 @@ impl Drop for Keys {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
-            // A callback that panicked has been reported by the panic's own message.
+            // If the callback panicked, the panic has printed its own message.
             let _ = thread.join();
         }
         self.restore.now();
     }
 }
 
-/// Whether this process may use the terminal now.
+/// Returns whether this process may use the terminal now.
 fn is_in_front(terminal: &OwnedFd) -> bool {
     match tcgetpgrp(terminal) {
         Ok(group) => group == getpgrp(),
-        // Not our controlling terminal: nobody stops us for using it.
+        // It is not our controlling terminal, so the system does not stop us for using it.
         Err(_) => true,
     }
 }
@@ -131,34 +131,34 @@ fn read(terminal: &OwnedFd, stop: &AtomicBool, on_change: &impl Fn(i32)) {
             continue;
         }
         if !is_in_front(terminal) {
-            // What was typed is for another process; it stays there to be read.
+            // The input is for another process, so leave it unread.
             std::thread::sleep(STOP_CHECK_INTERVAL);
             continue;
         }
         match rustix::io::read(terminal.as_fd(), &mut byte) {
             Ok(1) => change(byte[0]).into_iter().for_each(on_change),
             Err(rustix::io::Errno::INTR) => {}
-            // The terminal is gone.
+            // The terminal is closed.
             _ => return,
         }
     }
 }
 
-/// Standard input as a descriptor of its own. Fails when it is closed.
+/// Returns standard input as a separate descriptor. Fails when it is closed.
 pub(crate) fn standard_input() -> std::io::Result<OwnedFd> {
     std::io::stdin().as_fd().try_clone_to_owned()
 }
 
-// What a signal means to a run: the first stops the sending, the second the waiting for replies. A further
-// one, or the second while the files are written, ends the program.
+// The first signal stops the sending, the second one stops the waiting for replies. A third one, or a second one while
+// the files are written, ends the program.
 
-/// The exit code after a second signal; as a shell reports a program that SIGINT ended.
+/// The exit code after a second signal, the same that a shell reports for a program that SIGINT ended.
 pub(crate) const INTERRUPTED: u8 = 130;
-/// Empties the line of a terminal that the cursor is in.
+/// Clears the terminal line with the cursor.
 pub(crate) const CLEAR_LINE: &str = "\r\x1b[2K";
 
-/// Passes the signals on to a run, as long as it goes on; `is_over` is cancelled when only its files are left.
-/// The terminal is given back before a signal ends the program.
+/// Passes the signals on to a run while it goes on. `is_over` is cancelled when only the files are left. The terminal
+/// is restored before a signal ends the program.
 pub(super) async fn obey(
     mut signals: Signals,
     control: Control,
@@ -180,37 +180,37 @@ pub(super) async fn obey(
             _ => {
                 terminal.iter().for_each(Restore::now);
                 say("ended at once: files that were not written yet are missing");
-                // What writes the files blocks its thread, so nothing less would be at once. Files grow under
-                // another name, so none is left half-written.
+                // Writing files blocks a thread, so only an exit ends it at once. Files grow under another name, so
+                // none is left half-written.
                 std::process::exit(INTERRUPTED.into());
             }
         }
     }
 }
 
-/// A line for the person at the terminal.
+/// Prints a line to standard error.
 pub(crate) fn say(message: &str) {
     let mut stderr = std::io::stderr().lock();
-    // The status line, if there is one, gives way.
+    // Clear the status line, if there is one.
     let clear = if takes_escapes(&stderr) {
         CLEAR_LINE
     } else {
         ""
     };
-    // Nowhere is left to report a standard error that is closed.
+    // If standard error is closed, there is no other place to report it.
     let _ = writeln!(stderr, "{clear}{message}");
 }
 
-/// Where the text goes.
+/// Where the tables and verdicts go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Text {
     Output,
-    /// Standard output takes a file.
+    /// A file goes to standard output.
     Error,
 }
 
 impl Text {
-    /// Beside outputs at these paths.
+    /// Returns the place for the text beside outputs at these paths.
     pub(crate) fn beside<'a>(outputs: impl IntoIterator<Item = &'a Path>) -> Self {
         match outputs.into_iter().any(is_standard_output) {
             true => Self::Error,
@@ -219,14 +219,14 @@ impl Text {
     }
 
     pub(crate) fn print(self, text: &str) {
-        // A reader that closed the pipe must not end the run; the files are still due.
+        // A reader that closed the pipe must not end the run, because the files are still to be written.
         let _ = match self {
             Self::Output => std::io::stdout().lock().write_all(text.as_bytes()),
             Self::Error => std::io::stderr().lock().write_all(text.as_bytes()),
         };
     }
 
-    /// The width of the terminal; `None` for anything else.
+    /// Returns the width of the terminal, or `None` for anything else.
     pub(crate) fn columns(self) -> Option<usize> {
         match self {
             Self::Output => terminal_columns(std::io::stdout()),
@@ -235,10 +235,10 @@ impl Text {
     }
 }
 
-/// The width of a terminal; `None` for anything else.
+/// Returns the width of a terminal, or `None` for anything else.
 pub(crate) fn terminal_columns(stream: impl AsFd) -> Option<usize> {
     let columns = tcgetwinsize(stream).ok()?.ws_col;
-    // Some terminals do not tell.
+    // Some terminals report no width.
     (columns > 0).then_some(usize::from(columns))
 }
 
@@ -251,7 +251,7 @@ mod tests {
 
     use super::*;
 
-    /// The person's side and the program's side.
+    /// Returns the user's side and the program's side of a terminal.
     fn terminal() -> (OwnedFd, OwnedFd) {
         let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY;
         let person = openpt(flags).unwrap();
@@ -277,7 +277,7 @@ mod tests {
         assert!(!during.intersects(LocalModes::ICANON | LocalModes::ECHO));
         assert!(during.contains(LocalModes::ISIG), "Ctrl-C must work");
         rustix::io::write(&person, b"wWxsS\nw").unwrap();
-        // The patience is for a failed test to end, no more.
+        // The time-out only lets a failed test end.
         let next = || changes.recv_timeout(Duration::from_secs(60)).unwrap();
         assert_eq!(
             [next(), next(), next(), next(), next()],

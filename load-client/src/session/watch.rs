@@ -1,6 +1,6 @@
-//! The thread that looks at a run each second: history, live table, status line, statistics files,
-//! thresholds that end the run, and the client's own load. Not a task of the runtime, whose threads are for
-//! the users.
+//! The thread that looks at a run each second: history, live table, status line, statistics files, thresholds that end
+//! the run, and the client's own load. It is not a task of the runtime, because the runtime's threads are for the
+//! users.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -31,15 +31,15 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// The table is printed every other second, as in Locust.
 const TABLE_EVERY: u64 = 2;
 
-/// Is told how the run stands.
+/// Receives the figures of the run each second.
 pub(crate) type Observer = Box<dyn FnMut(&Moment, &Summary, &TallyView) + Send>;
 
-/// Who looks at a run while it goes on.
+/// Where the output of a run is seen while it goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Audience {
-    /// Whoever typed the command. Keys change the users.
+    /// At the terminal of the command. Keys change the users.
     Terminal,
-    /// Whoever has the page open, or coordinates. The tables are held for the end of the program.
+    /// On the page, or at the coordinator. The tables are held until the end of the program.
     Elsewhere,
 }
 
@@ -51,8 +51,8 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// Starts the thread, and listens to the keys of a terminal. Fails when the system has no thread to give, or the
-    /// statistics' files cannot be created.
+    /// Starts the thread, and listens to the keys of a terminal. Fails when the system cannot start a thread, or the
+    /// statistics files cannot be created.
     pub(super) fn start(
         session: &Session,
         watched: (TallyView, Control, Option<Arc<KafkaTransport>>),
@@ -71,21 +71,21 @@ impl Watch {
         Ok(Self { stop, thread, keys })
     }
 
-    /// What gives the terminal back when the program is ended.
+    /// Returns a handle that restores the terminal if the program is ended.
     pub(super) fn restore(&self) -> Option<Restore> {
         self.keys.as_ref().map(Keys::restore)
     }
 
-    /// Ends the thread and gives the terminal back; returns what the thread saw.
+    /// Ends the thread and restores the terminal. Returns the thread's watcher.
     pub(super) fn stop(self) -> Watcher {
-        // It can be gone by a panic only, which the next line passes on.
+        // This fails only if the thread panicked. The next line passes the panic on.
         let _ = self.stop.send(());
         let joined = self.thread.join();
         joined.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 }
 
-/// A terminal that cannot be set up costs the keys, not the run.
+/// Listens to the keys. If the terminal cannot be set up, the run goes on without keys.
 fn listen(control: Control, session: &Session) -> Option<Keys> {
     let is_open_to_keys = no_edit(&session.plan, &session.arguments.several).is_none();
     let on_key = move |more| {
@@ -106,14 +106,14 @@ fn listen(control: Control, session: &Session) -> Option<Keys> {
 pub(super) struct Watcher {
     pub(super) view: TallyView,
     pub(super) control: Control,
-    /// `None` where workers send.
+    /// `None` if workers send.
     transport: Option<Arc<KafkaTransport>>,
     pub(super) files: Option<StatsFiles>,
     /// Messages in the producer's queue, each second after the warm-up.
     pub(super) queue: Vec<u64>,
-    /// A threshold ended the run.
+    /// Whether a threshold ended the run.
     pub(super) threshold_broke: bool,
-    /// What the client used of the processors after the warm-up, once the run is over.
+    /// The client's use of the processors after the warm-up, once the run is over.
     pub(super) cpu: Option<CpuUse>,
     plan: Plan,
     output: OutputArguments,
@@ -183,7 +183,7 @@ impl Watcher {
         let elapsed = self.start.elapsed();
         let warm_up = elapsed < self.plan.warm_up;
         if !warm_up {
-            // The load of the warm-up says nothing of the figures.
+            // The client's load during the warm-up does not affect the figures.
             self.after_warm_up.get_or_insert_with(CpuReading::now);
             let queue = self
                 .transport
@@ -196,9 +196,9 @@ impl Watcher {
         if let Err(error) = self.tell(&moment, &summary)
             && !std::mem::replace(&mut self.file_failed, true)
         {
-            // Said once: the run is worth more than its history, and the disk may have room again.
+            // Printed once. The run goes on without its history, and the disk may get free space again.
             say(&format!(
-                "error: --csv: {error}; the run goes on, make room"
+                "error: --csv: {error}; the run goes on; free some disk space"
             ));
         }
         let may_abort = self.output.abort_on_fail && elapsed >= self.output.abort_delay;
@@ -207,19 +207,19 @@ impl Watcher {
         }
     }
 
-    /// Returns what the run did lately, which the history keeps.
+    /// Returns the present moment of the run, and adds it to the history.
     pub(super) fn keep_moment(&self, warm_up: bool) -> Moment {
         self.view.keep_moment(self.control.active(), warm_up)
     }
 
-    /// The figures so far.
+    /// Returns the figures so far.
     pub(super) fn summary(&self) -> Summary {
         let quantiles = extra_quantiles(&self.output.fail_on);
         self.view.summary_with(&quantiles)
     }
 
-    /// Tells files and observer how the run stands. Fails when a file cannot be written; all else is done all the
-    /// same.
+    /// Passes the present figures to the files and the observer. Fails when a file cannot be written; the rest is done
+    /// anyway.
     pub(super) fn tell(&mut self, moment: &Moment, summary: &Summary) -> Result<(), ExportError> {
         let files = self.files.as_mut();
         let written = files.map_or(Ok(()), |files| files.update(moment, summary));
@@ -229,18 +229,18 @@ impl Watcher {
         written
     }
 
-    /// Why replies could not be received any more.
+    /// Returns why replies could no longer be received.
     pub(super) fn defunct(&self) -> Option<String> {
         self.transport.as_ref()?.pending().defunct()
     }
 
-    /// Replies that nobody waited for.
+    /// Returns the number of replies without a waiting request.
     pub(super) fn unmatched_replies(&self) -> u64 {
         let transport = self.transport.as_ref();
         transport.map_or(0, |own| own.unmatched_replies())
     }
 
-    /// Whether the tables are held for the end of the program.
+    /// Returns whether the tables are held until the end of the program.
     pub(super) fn holds_text(&self) -> bool {
         self.audience == Audience::Elsewhere
     }
@@ -255,7 +255,7 @@ impl Watcher {
         if self.has_status_line {
             let columns = terminal_columns(std::io::stderr()).unwrap_or(80);
             let line = status_line(moment, self.plan.run_time, columns);
-            // A terminal that is gone must not end the run, here and below.
+            // A closed terminal must not end the run, here and below.
             let _ = write!(std::io::stderr().lock(), "{line}");
         }
     }
@@ -275,7 +275,7 @@ impl Watcher {
             self.threshold_broke = true;
             let measured = broken.measured.as_deref().unwrap_or_default();
             say(&format!(
-                "stopping: {} does not hold, it is {measured}",
+                "stopping: {} does not hold, measured {measured}",
                 broken.threshold
             ));
             self.control.stop.cancel();
@@ -283,8 +283,8 @@ impl Watcher {
     }
 }
 
-/// Time, users, rate and failures of a run that takes `run_time`, or goes on until it is stopped; cut to a terminal of
-/// `columns`.
+/// Returns time, users, rate and failures of a run, cut to a terminal of `columns`. Without `run_time` the run goes on
+/// until it is stopped.
 fn status_line(moment: &Moment, run_time: Option<Duration>, columns: usize) -> String {
     let mut line = clock(Duration::from_secs_f64(moment.seconds));
     if let Some(run_time) = run_time {

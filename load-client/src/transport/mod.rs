@@ -1,4 +1,4 @@
-//! Ways to carry requests to a service, and its replies back.
+//! Transports carry requests to a service, and its replies back.
 
 pub mod kafka;
 mod pending;
@@ -14,44 +14,44 @@ pub use pending::Pending;
 /// Why a request has no good reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
-    /// It was not handed over, or its delivery failed.
+    /// The request could not be handed over, or its delivery failed.
     Send(String),
-    /// Its reply says that it failed, or does not say that it succeeded.
+    /// The reply reports a failure, or does not report success.
     Status(Refusal),
-    /// Its reply says that it succeeded, and its body is not as expected.
+    /// The reply reports success, but its body breaks a check.
     Check(Refusal),
     /// The reply consumer cannot receive replies.
     Consumer(String),
-    /// No reply came by its deadline.
+    /// No reply arrived by the deadline.
     TimeOut,
-    /// The run was cut short while it was in flight.
+    /// The run was cut short while the request was in flight.
     Cut,
 }
 
 /// A reply that arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Answer {
-    /// When it was taken off the consumer.
+    /// When the consumer delivered it.
     pub replied: Instant,
-    /// Length of its body in bytes.
+    /// Length of the body in bytes.
     pub bytes: u32,
 }
 
-/// A reply that is no good one.
+/// A reply that is not good.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// Why it is not; one text for all replies of a cause, by which they are counted.
+    /// Why it is not good. All replies with the same cause have the same text, by which they are counted.
     pub reason: String,
     /// The reply.
     pub answer: Answer,
-    /// How its body begins, fit to be shown; `None` without a body.
+    /// The beginning of its body, safe to show; `None` without a body.
     pub body: Option<Box<str>>,
 }
 
 /// How a request ended.
 pub type Ending = Result<Answer, Failure>;
 
-/// When the reply of an ending arrived, if there is one.
+/// Returns when the reply of an ending arrived, if there is one.
 fn replied(ending: &Ending) -> Option<Instant> {
     match ending {
         Ok(answer) => Some(answer.replied),
@@ -63,14 +63,14 @@ fn replied(ending: &Ending) -> Option<Instant> {
 /// A request that waits for its ending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InFlight {
-    /// Which of the plan's request kinds it is, counted from 0.
+    /// The index of its kind of request in the plan.
     pub kind: u16,
     /// The user that sent it.
     pub user: u32,
-    /// When it was to be sent.
+    /// When it was due.
     pub intended: Instant,
-    /// When it was handed over. Taken just before the hand-over, so that nothing the transport does is
-    /// left out of its round trip.
+    /// When it was handed over. The time is taken just before the hand-over, so that the round trip includes all the
+    /// work of the transport.
     pub sent: Instant,
     /// A reply with a later stamp does not count.
     pub deadline: Instant,
@@ -78,33 +78,33 @@ pub struct InFlight {
     pub acked: Option<Instant>,
 }
 
-/// Is told how requests ended: each of them once, on whatever thread its ending was found.
+/// Receives the ending of each request once, on the thread that found the ending.
 ///
-/// That may be the thread that stamps replies, so telling must be quick and must never block.
+/// That may be the thread that stamps replies, so an implementation must be quick and must never block.
 pub trait Listener: Send + Sync + 'static {
     /// Takes one ending.
     fn ended(&self, flight: &InFlight, ending: Ending);
 }
 
-/// Carries requests to a service, and tells of its replies in a table of [`Pending`] requests.
+/// Carries requests to a service, and enters its replies in a table of [`Pending`] requests.
 ///
-/// The runner enters a request into the table *before* it hands it over: a fast reply must find it.
+/// The runner enters a request into the table *before* it hands it over, so that even a fast reply finds it.
 pub trait Transport: Send + Sync + 'static {
-    /// The table that this transport ends requests in.
+    /// Returns the table in which this transport ends requests.
     fn pending(&self) -> &Pending;
 
-    /// Hands over one request that is in the table. Returns at once; what goes wrong ends the request.
+    /// Hands over one request that is in the table. Returns at once. An error ends the request.
     fn send(&self, request: &Request);
 }
 
-/// Answers every request at once, as a function says. See the example of the [crate].
+/// Answers every request at once by a function. See the example of the [crate].
 pub struct InMemory<F> {
     answer: F,
     pending: Pending,
 }
 
 impl<F: Fn(&Request) -> Result<(), String> + Send + Sync + 'static> InMemory<F> {
-    /// Takes what the service does: a good answer, or why it is not good.
+    /// Creates a transport from the function of the service: it returns a good answer, or why it is not good.
     #[must_use]
     pub fn new(answer: F) -> Self {
         let pending = Pending::default();
@@ -119,7 +119,7 @@ impl<F: Fn(&Request) -> Result<(), String> + Send + Sync + 'static> Transport fo
 
     fn send(&self, request: &Request) {
         let answer = Answer {
-            // The present, on the clock that tests pause.
+            // The present time, by the clock that tests pause.
             replied: tokio::time::Instant::now().into_std(),
             bytes: 0,
         };

@@ -1,4 +1,4 @@
-//! The table of requests in flight. It lets each of them end exactly once.
+//! The table of requests in flight. Each request ends exactly once.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -9,11 +9,11 @@ use uuid::Uuid;
 use super::{Ending, Failure, InFlight, Listener, replied};
 use crate::scenario::{BodyChecks, Request, StatusSet};
 
-/// How soon a client that goes on failing tells of it again.
+/// Time within which a client that still fails reports that again.
 const REPEATED_WITHIN: Duration = Duration::from_secs(1);
 
-/// How long an outage may be the cause of time-outs. It is told once, and a service that died in it would
-/// otherwise never be named.
+/// How long an outage may be the cause of time-outs. The client reports an outage once. Without this limit, a service
+/// that died during the outage would never be blamed.
 const LONGEST_OUTAGE: Duration = Duration::from_secs(60);
 
 /// Requests that wait for their reply, by correlation id. Clones share one table.
@@ -24,10 +24,10 @@ pub struct Pending {
 
 #[derive(Default)]
 struct Table {
-    /// In the order of their hand-over, which is that of their deadlines: a run has one time-out. So
-    /// the request that times out next is in front, and no request needs a timer of its own.
+    /// Requests in the order of their hand-over, which is the order of their deadlines, because a run has one time-out.
+    /// The request that times out next is in front, so no request needs its own timer.
     waiting: LinkedHashMap<Uuid, Waiting>,
-    /// Why no reply can arrive any more.
+    /// Why replies can no longer arrive.
     defunct: Option<String>,
     is_cut: bool,
     trouble: Option<Trouble>,
@@ -37,13 +37,13 @@ struct Table {
 struct Trouble {
     cause: String,
     told: Instant,
-    /// Whether it is an outage, which lasts until a reply arrives or [`LONGEST_OUTAGE`] is over. Any other cause lasts until
-    /// it has not been told for a second.
+    /// Whether it is an outage, which lasts until a reply arrives or [`LONGEST_OUTAGE`] is over. Any other cause lasts
+    /// until a second has passed without a report of it.
     lasts: bool,
 }
 
 impl Trouble {
-    /// Whether it fell into the time in which a request waited.
+    /// Returns whether the trouble fell into the time in which a request waited.
     fn explains(&self, flight: &InFlight) -> bool {
         let lasts = match self.lasts {
             true => LONGEST_OUTAGE,
@@ -56,9 +56,9 @@ impl Trouble {
 /// A request in the table.
 pub(super) struct Waiting {
     pub(super) flight: InFlight,
-    /// The statuses that answer it well; `None` is what the run expects.
+    /// The statuses of a good reply; `None` for those of the run.
     pub(super) expect: Option<Arc<StatusSet>>,
-    /// What the body of its reply must say; `None` is what the run expects.
+    /// The checks of the reply's body; `None` for those of the run.
     pub(super) expect_body: Option<Arc<BodyChecks>>,
     listener: Arc<dyn Listener>,
 }
@@ -70,8 +70,8 @@ impl Waiting {
 }
 
 impl Pending {
-    /// Enters a request, before it is sent. False when it must not be sent, because no reply could
-    /// arrive or the run was cut short; the listener was told then.
+    /// Enters a request before it is sent. Returns false when it must not be sent, because no reply could arrive or the
+    /// run was cut short. The listener then knows already.
     pub(crate) fn register(
         &self,
         request: &Request,
@@ -101,31 +101,31 @@ impl Pending {
         true
     }
 
-    /// Notes when the broker acknowledged a request. One that has ended already stays as it is.
+    /// Notes when the broker acknowledged a request. A request that has already ended is not changed.
     pub(crate) fn acknowledge(&self, id: &Uuid, acked: Instant) {
         if let Some(entry) = self.lock().waiting.get_mut(id) {
             entry.flight.acked.get_or_insert(acked);
         }
     }
 
-    /// Ends a request. False when nobody waits for it: it is unknown, timed out or has ended. A reply that comes
-    /// after the deadline, a good one or not, is a time-out.
+    /// Ends a request. Returns false when the request is unknown or has already ended. A reply after the deadline, good
+    /// or not, is a time-out.
     pub fn complete(&self, id: &Uuid, ending: Ending) -> bool {
         self.complete_with(id, replied(&ending), |_| ending)
     }
 
-    /// Ends a request with what its reply is judged to be. One that is late, or not waited for, costs no judgement.
+    /// Ends a request with the judgement of its reply. A reply that is late, or has no waiting request, is not judged.
     pub(super) fn complete_with(
         &self,
         id: &Uuid,
         replied: Option<Instant>,
         judge: impl FnOnce(&Waiting) -> Ending,
     ) -> bool {
-        // A statement of its own, so that the listener is not told under the lock.
+        // A separate statement, so that the listener is not called under the lock.
         let Some(entry) = self.lock().waiting.remove(id) else {
             return false;
         };
-        // The stamp decides, not the moment when somebody looks.
+        // The time stamp of the reply decides, not the present time.
         let is_late = replied.is_some_and(|replied| replied > entry.flight.deadline);
         entry.end(match is_late {
             true => Err(Failure::TimeOut),
@@ -134,8 +134,8 @@ impl Pending {
         true
     }
 
-    /// Ends the requests whose deadline has come; answers the next deadline. Of those that waited in a time of
-    /// trouble, it is the cause.
+    /// Ends the requests whose deadline has passed, and returns the next deadline. If a request waited during a
+    /// trouble, the trouble is the cause.
     pub(crate) fn time_out(&self, now: Instant) -> Option<Instant> {
         loop {
             let mut table = self.lock();
@@ -152,8 +152,9 @@ impl Pending {
         }
     }
 
-    /// Notes why replies may not arrive at present: requests that time out fail by this cause, and others may
-    /// still succeed. It lasts until [`Self::calm`], at most a minute, or unless it is told again within a second.
+    /// Notes why replies may not arrive at present. Requests that time out fail with this cause; others may still
+    /// succeed. If it `lasts`, it ends with [`Self::calm`] or after a minute, otherwise when it is not reported again
+    /// for a second.
     pub(crate) fn trouble(&self, cause: &str, now: Instant, lasts: bool) {
         let mut table = self.lock();
         let lasts = lasts || table.trouble.as_ref().is_some_and(|old| old.lasts);
@@ -164,26 +165,26 @@ impl Pending {
         });
     }
 
-    /// Notes that a reply arrived: what lasted is over.
+    /// Notes that a reply arrived, which ends a lasting trouble.
     pub(crate) fn calm(&self) {
         if let Some(trouble) = &mut self.lock().trouble {
             trouble.lasts = false;
         }
     }
 
-    /// Ends all requests in flight, and every later one at once: no reply can arrive any more.
+    /// Ends all requests in flight, and every later one at once, because replies can no longer arrive.
     pub(crate) fn close(&self, cause: &str) {
         self.lock().defunct.get_or_insert_with(|| cause.to_owned());
         self.end_all(&Failure::Consumer(cause.to_owned()));
     }
 
-    /// Ends all requests in flight, and every later one at once: the run is cut short.
+    /// Ends all requests in flight, and every later one at once, because the run is cut short.
     pub(crate) fn cut(&self) {
         self.lock().is_cut = true;
         self.end_all(&Failure::Cut);
     }
 
-    /// Why the table was closed. A cut run may have lost its replies too.
+    /// Returns why the table was closed. A run that was cut may also have lost its replies.
     pub(crate) fn defunct(&self) -> Option<String> {
         self.lock().defunct.clone()
     }
@@ -196,7 +197,7 @@ impl Pending {
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {
-        // No code panics while it holds the lock, and the table is whole between statements.
+        // No code panics while it holds the lock, and the table is consistent between statements.
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -231,7 +232,7 @@ mod tests {
             }
         }
 
-        /// Registers request `user`, handed over that many seconds after the start, for 30 seconds.
+        /// Registers request `user`, handed over `seconds` after the start, for 30 seconds.
         fn register(&self, user: u32, seconds: u64) -> Uuid {
             let mut request = Request::new(0);
             request.id = Uuid::from_u128(user.into());
@@ -359,7 +360,7 @@ mod tests {
         desk.pending.time_out(desk.at(30));
         assert_eq!(desk.told(), [(1, Ok(desk.answer(12))), failure(2)]);
         assert!(!desk.pending.complete(&during, Ok(desk.answer(31))));
-        // It lasts until a reply comes.
+        // The outage lasts until a reply arrives.
         desk.register(3, 40);
         desk.pending.time_out(desk.at(70));
         desk.pending.calm();
@@ -380,7 +381,7 @@ mod tests {
             let failure = |user| (user, Err(Failure::Consumer("down".to_owned())));
             let timed_out = |user| (user, Err(Failure::TimeOut));
             assert_eq!(desk.told(), [failure(1), failure(2), timed_out(3)]);
-            // One that ended before cannot have been kept from its reply.
+            // The trouble cannot be the cause for a request that ended before it.
             desk.register(4, 101);
             desk.pending.trouble("down", desk.at(140), is_outage);
             desk.pending.time_out(desk.at(140));

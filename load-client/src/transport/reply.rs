@@ -1,4 +1,4 @@
-//! Reads a reply record: whose reply it is, and whether it says success. Pure, and safe with any bytes.
+//! Reads a reply record: the id of its request, and whether it reports success. Pure, and safe with any bytes.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -8,17 +8,17 @@ use uuid::Uuid;
 use super::wire::{IdPlace, Wire};
 use crate::scenario::{StatusSet, clipped};
 
-/// A reply that carries a correlation id.
+/// A reply with a correlation id.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Reply {
     /// The id of the request that it answers.
     pub(super) id: Uuid,
-    /// Its status, where services have one; `Err` when it says that it failed, or does not say what it has to.
+    /// Its status, if the convention has one. `Err` if it reports a failure, or lacks what it must have.
     status: Result<Option<u16>, String>,
 }
 
 impl Reply {
-    /// `Err` when it is no good reply to a request that expects these statuses.
+    /// Fails when this is not a good reply to a request that expects these statuses.
     pub(super) fn judged(self, expected: &StatusSet) -> Result<(), String> {
         match self.status? {
             Some(status) if !expected.contains(status) => Err(format!("status {status}")),
@@ -28,8 +28,8 @@ impl Reply {
 }
 
 impl Wire {
-    /// Reads a reply from the parts of a record; `None` when it has no correlation id, or none of our kind: not
-    /// ours. Header values may be null.
+    /// Reads a reply from the parts of a record. Returns `None` when it has no correlation id of our format, so that it
+    /// answers another client. Header values may be null.
     pub(super) fn read_reply<'a>(
         &self,
         key: Option<&[u8]>,
@@ -42,14 +42,14 @@ impl Wire {
             IdPlace::Header(name) | IdPlace::Echo(name) => id_header = Some(name),
             IdPlace::Key => id = self.correlation_format.read(key?),
             IdPlace::Payload(pointer) => {
-                // The parser refuses more than 128 levels, so that no body overflows the stack.
+                // The parser refuses more than 128 levels, so a body cannot overflow the stack.
                 let json: serde_json::Value = serde_json::from_slice(body?).ok()?;
                 let text = json.pointer(pointer)?.as_str()?;
                 id = self.correlation_format.read(text.as_bytes());
             }
         }
         for (name, value) in headers {
-            // The first of each name counts: the service's own headers precede the echoed ones.
+            // The first header of a name counts, because the service's own headers precede the echoed ones.
             let is = |own: &String| own.eq_ignore_ascii_case(name);
             if id_header.is_some_and(is) {
                 id = id.or_else(|| self.correlation_format.read(value?));
@@ -75,13 +75,13 @@ impl Wire {
     }
 }
 
-/// Characters of a refused reply's body that are shown.
+/// Most characters of a refused reply's body that are shown.
 const BEGINNING: usize = 200;
 
-/// How a body begins, as one line: control characters, and bytes that are no text, are escaped. `None` when it
-/// is empty.
+/// Returns the beginning of a body as one line, or `None` if the body is empty. Control characters, and bytes that are
+/// not text, are escaped.
 pub(super) fn beginning(body: &[u8]) -> Option<Box<str>> {
-    // No character has more than four bytes.
+    // A character has at most four bytes.
     let looked_at = &body[..body.len().min(4 * BEGINNING)];
     let shown = looked_at.utf8_chunks().flat_map(|chunk| {
         let characters = chunk.valid().chars().map(|own| match own {
@@ -98,20 +98,20 @@ pub(super) fn beginning(body: &[u8]) -> Option<Box<str>> {
     (!body.is_empty()).then(|| shown.into())
 }
 
-/// Failures whose bodies are kept in a second.
+/// Most failures per second whose bodies are kept.
 const MAX_BODIES: usize = 100;
 
-/// Which failures have had the body of a reply kept in this second. Only the first of each is shown, and of a service
-/// that fails at a high rate all of them would fill the memory.
+/// The failures that have kept the body of a reply in this second. Only the first body of each failure is shown, and
+/// all bodies of a service that fails at a high rate would fill the memory.
 #[derive(Debug, Default)]
 pub(super) struct Bodies {
     since: Option<Instant>,
-    /// Kinds of request, with the reasons.
+    /// Pairs of request kind and reason.
     had: HashSet<(u16, String)>,
 }
 
 impl Bodies {
-    /// Returns whether a reply that is refused for a reason is to keep its body.
+    /// Returns whether a reply that is refused for this reason keeps its body.
     pub(super) fn wants(&mut self, kind: u16, reason: &str, now: Instant) -> bool {
         let is_over = |since| now.saturating_duration_since(since) >= Duration::from_secs(1);
         if self.since.is_none_or(is_over) {

@@ -1,5 +1,5 @@
-//! What is answered: events, orders and downloads of the page; with `--prometheus`, the figures of the run that goes
-//! on, for Prometheus to scrape.
+//! The answers of the server: events, orders and downloads of the page, and with `--prometheus` the figures of the run
+//! that goes on.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -65,7 +65,7 @@ pub(super) async fn order<C: RunController, T: DeserializeOwned>(
     carry_out(shared, order).await
 }
 
-/// Carries an order out though the browser that gave it goes away meanwhile.
+/// Carries out an order, even if its browser disconnects meanwhile.
 pub(super) async fn carry_out<C: RunController>(
     State(shared): State<Arc<Shared<C>>>,
     order: Order,
@@ -85,7 +85,7 @@ fn busy(detail: &str) -> Refusal {
     Refusal::new(StatusCode::SERVICE_UNAVAILABLE, detail)
 }
 
-/// One of [`DOWNLOADS`].
+/// Answers with one of [`DOWNLOADS`].
 pub(super) async fn download<C: RunController>(
     State(shared): State<Arc<Shared<C>>>,
     Path(file): Path<String>,
@@ -93,7 +93,7 @@ pub(super) async fn download<C: RunController>(
     let Some((_, make)) = DOWNLOADS.iter().find(|(name, _)| *name == file) else {
         let known = downloads().join(", ");
         return Err(Refusal::not_found(format!(
-            "there is no such file; there is {known}"
+            "there is no such file; the files are {known}"
         )));
     };
     let content = make(&shared.controller.board().contents())?;
@@ -106,7 +106,7 @@ pub(super) async fn download<C: RunController>(
     Ok((headers, content).into_response())
 }
 
-/// Makes a file of what the board holds. Refuses one of figures that there are not yet.
+/// Makes a file from the board. Fails when there are no figures yet.
 type Make = fn(&Contents) -> Result<Vec<u8>, Refusal>;
 
 /// The files under `/download/`.
@@ -127,7 +127,7 @@ const DOWNLOADS: [(&str, Make); 6] = [
 const HISTORY_COLUMNS: &str = "Run,Timestamp,User Count,Requests/s,Failures/s,50%,95%,99%,Total Request Count,\
     Total Failure Count";
 
-/// The names of the files under `/download/`.
+/// Returns the names of the files under `/download/`.
 pub(crate) fn downloads() -> Vec<&'static str> {
     DOWNLOADS.iter().map(|(name, _)| *name).collect()
 }
@@ -148,8 +148,8 @@ fn json(value: &impl Serialize) -> Result<Vec<u8>, Refusal> {
     serde_json::to_vec_pretty(value).map_err(failed)
 }
 
-/// A row for each moment of every run on the page: rates and percentiles of the last ten seconds, counts from
-/// the run's start. A figure that is not known is an empty field.
+/// Returns a row for each moment of every run on the page: rates and percentiles of the last ten seconds, and counts
+/// from the start of the run. An unknown figure is an empty field.
 fn history(board: &Contents) -> Vec<u8> {
     let mut text = CsvText::with_header(HISTORY_COLUMNS);
     for own in &board.history.moments {
@@ -174,7 +174,7 @@ fn history(board: &Contents) -> Vec<u8> {
     text.bytes
 }
 
-/// The report of the last run, as far as the board knows it.
+/// Returns the report of the last run, as far as the board knows the run.
 fn report(board: &Contents) -> Result<Vec<u8>, Refusal> {
     let (state, figures) = (&board.state, figures(board)?);
     let moments = board.history.moments.iter();
@@ -207,25 +207,25 @@ fn report(board: &Contents) -> Result<Vec<u8>, Refusal> {
     Ok(page.to_string().into_bytes())
 }
 
-/// The text format that is served (prometheus.io/docs/instrumenting/exposition_formats).
+/// The content type of the text format (prometheus.io/docs/instrumenting/exposition_formats).
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// The text that is served. Clones serve the same.
+/// Serves the metrics. Clones share them.
 #[derive(Clone, Default)]
 pub(crate) struct Exporter(watch::Sender<String>);
 
 impl Exporter {
-    /// Serves `/metrics` until `closed`; answers the address too, as port 0 takes a free one.
+    /// Serves `/metrics` until `closed`. Returns the address too, because port 0 takes a free port.
     ///
     /// # Errors
     ///
-    /// When the address cannot be listened at.
+    /// Fails when it cannot listen at the address.
     pub(crate) async fn listen(
         address: SocketAddr,
         closed: CancellationToken,
     ) -> anyhow::Result<(Self, SocketAddr)> {
         let listener = TcpListener::bind(address).await.with_context(|| {
-            format!("--prometheus {address} cannot be listened at; give another address or port")
+            format!("--prometheus: cannot listen at {address}; give another address or port")
         })?;
         let address = listener.local_addr()?;
         let exporter = Self::default();
@@ -237,8 +237,8 @@ impl Exporter {
         Ok((exporter, address))
     }
 
-    /// Takes how the run stands. Nothing is left of how it stood before: a percentile that is not known any more must
-    /// not be served on, and counts fall when they are reset, and with the next run.
+    /// Replaces all metrics by the present figures. An old percentile must not stay when it is no longer known, and
+    /// counts fall after a reset and with the next run.
     pub(crate) fn observe(&self, moment: &Moment, summary: &Summary) {
         let recorder = PrometheusBuilder::new().build_recorder();
         metrics::with_local_recorder(&recorder, || {
@@ -270,12 +270,12 @@ fn describe() {
     );
     describe_counter!(
         "load_client_requests_total",
-        "Requests that ended, well or not, the warm-up's among them"
+        "Requests that ended, including failures and the warm-up"
     );
     describe_counter!("load_client_failures_total", "Requests that failed");
     describe_gauge!(
         "load_client_response_seconds",
-        "Response times of the last ten seconds; a quantile only where ten replies lie above it"
+        "Response times of the last ten seconds; a quantile only if ten replies lie above it"
     );
 }
 
@@ -324,7 +324,7 @@ mod prometheus_tests {
         ] {
             assert!(text.lines().any(|own| own == line), "{line}\n{text}");
         }
-        // A service that stalls has no percentiles, and a reset forgets the counts.
+        // A stalled service has no percentiles, and a reset clears the counts.
         (now.kinds[0].window, now.kinds[0].requests) = (None, 2);
         exporter.observe(&now, &Tally::new(&["find".to_owned()]).summary());
         let text = exporter.0.borrow().clone();

@@ -1,8 +1,8 @@
-//! What every browser sees: one state, one history, one set of figures. Whoever owns the runs writes
-//! it, and each browser is sent what has changed since it was sent something last.
+//! The board that every browser sees: one state, one history, one set of figures. The owner of the runs writes it, and
+//! each browser gets the changes since its last event.
 //!
-//! Memory is bounded: the history is thinned out, and nothing is stored for a browser that does not read. Who writes
-//! does not wait for browsers: what they are sent is made of copies.
+//! Memory is bounded: the history is thinned out, and nothing is stored for a browser that does not read. A writer
+//! never waits for browsers, because they get copies.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -20,24 +20,23 @@ use crate::measure::summary::Summary;
 use crate::web::StartOrder;
 use crate::web::past::{Log, RunHistory, RunMark, RunMoment};
 
-/// An event `ping` is sent after this time without another, so that the page can tell a quiet server
-/// from a lost one.
+/// Time without an event after which `ping` is sent, so that the page can tell a quiet server from a lost one.
 const PING_INTERVAL: Duration = Duration::from_secs(5);
-/// Moments that are sent one by one. A browser that has missed more is sent the whole history.
+/// Most moments that are sent one by one. A browser that has missed more gets the whole history.
 const MAX_MISSED: usize = 64;
 
-/// The board. Clones are the same one.
+/// The board. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Board(watch::Sender<Contents>);
 
-/// All that the board holds, at one instant. A copy is cheap.
+/// The content of the board at one instant. A copy is cheap.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Contents {
-    /// Counts the changes from 1.
+    /// Number of changes, from 1.
     changes: u64,
-    /// The last change of state and log.
+    /// Number of the last change of state and log.
     told: u64,
-    /// The last change that made older history invalid.
+    /// Number of the last change that made older history invalid.
     cleared: u64,
     pub(super) state: State,
     log: Arc<Log>,
@@ -45,7 +44,7 @@ pub(super) struct Contents {
     shown: Arc<Shown>,
 }
 
-/// The figures, if there are any, and the events that tell them. They are rendered once for all browsers.
+/// The figures, if there are any, and their events. The events are rendered once for all browsers.
 #[derive(Debug)]
 struct Shown {
     figures: Option<Figures>,
@@ -69,7 +68,7 @@ impl Shown {
     }
 }
 
-/// The figures of the present or the last run.
+/// The figures of the current or the last run.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Figures {
     pub summary: Summary,
@@ -77,7 +76,7 @@ pub(crate) struct Figures {
 }
 
 impl Board {
-    /// A board of a load that was not started yet.
+    /// Creates the board of a load that was not started yet.
     pub(crate) fn new(state: State) -> Self {
         Self(watch::Sender::new(Contents {
             changes: 1,
@@ -92,7 +91,7 @@ impl Board {
         self.0.borrow().state_now()
     }
 
-    /// A copy, so that nobody waits for whoever makes a file of it.
+    /// Returns a copy, so that making a file of it blocks nobody.
     pub(super) fn contents(&self) -> Contents {
         let contents = self.0.borrow().clone();
         Contents {
@@ -101,20 +100,20 @@ impl Board {
         }
     }
 
-    /// Changes the state; answers the new one.
+    /// Changes the state and returns the new one.
     pub(crate) fn change(&self, change: impl FnOnce(&mut State)) -> State {
         let mut state = State::default();
         self.write(|own| state = own.change(change));
         state
     }
 
-    /// The run of the state begins to send: its start is marked, the figures of the one before it are gone.
+    /// Notes that the run begins to send: marks its start, and removes the figures of the run before.
     pub(crate) fn begin(&self) {
         self.write(|own| {
             let now = unix_ms();
             own.shown = Arc::default();
             own.change(|state| {
-                // Told to stop in the same instant, it still stops.
+                // If the run was stopped at the same moment, it stays in that phase.
                 if state.phase != Phase::Stopping {
                     state.phase = Phase::Running;
                 }
@@ -129,7 +128,7 @@ impl Board {
         });
     }
 
-    /// The run as it stands.
+    /// Adds a moment, and replaces the figures.
     pub(crate) fn record(&self, moment: Moment, figures: Figures) {
         let shown = Arc::new(Shown::new(Some(figures)));
         self.write(|own| {
@@ -147,7 +146,7 @@ impl Board {
             let active = own.state.phase.is_active().then_some(own.state.run);
             Arc::make_mut(&mut own.history).clear(active);
             own.shown = Arc::default();
-            let text = "the figures were reset: they count from here".to_owned();
+            let text = "the figures were reset and count from here".to_owned();
             Arc::make_mut(&mut own.log).push(unix_ms(), false, text);
             (own.told, own.cleared) = (own.changes, own.changes);
         });
@@ -160,9 +159,9 @@ impl Board {
         });
     }
 
-    /// What one browser is sent: first the whole, then what changes, until `closed`. One that does not read for
-    /// a while is sent the present, and the moments that it missed or the whole history. `place` is held for as
-    /// long as it listens.
+    /// Returns the events for one browser: first the whole board, then its changes, until `closed`. A browser that does
+    /// not read for a while gets the current state, and the moments that it missed or the whole history. `place` is
+    /// held as long as the browser listens.
     pub(super) fn feed(
         &self,
         place: OwnedSemaphorePermit,
@@ -176,7 +175,7 @@ impl Board {
             async move {
                 tokio::select! {
                     changed = contents.changed() => changed.ok()?,
-                    // How the last run ended is told before the end, also when nobody was woken for it yet.
+                    // Send the end of the last run first, if this browser has not got it yet.
                     () = closed.cancelled() => contents.has_changed().ok()?.then_some(())?,
                 }
                 let present = contents.borrow_and_update().clone();
@@ -193,7 +192,7 @@ impl Contents {
         self.shown.figures.as_ref()
     }
 
-    /// Changes the state, and notes what that means in the log; answers the new one.
+    /// Changes the state, notes the change in the log, and returns the new state.
     fn change(&mut self, change: impl FnOnce(&mut State)) -> State {
         let before = self.state.clone();
         change(&mut self.state);
@@ -204,7 +203,7 @@ impl Contents {
         after
     }
 
-    /// What a browser does not know that has read up to a change; 0 is nothing yet.
+    /// Returns the events after change number `read`; 0 is for a browser that has read nothing.
     fn events_since(&self, read: u64) -> Vec<Event> {
         let mut events = Vec::new();
         if self.told > read {
@@ -214,12 +213,12 @@ impl Contents {
         let missed = self.history.after(read);
         let is_whole = self.cleared > read || missed.len() > MAX_MISSED;
         if is_whole {
-            // Replaces all moments that the browser knows.
+            // This replaces all moments of the browser.
             events.push(event("history", &*self.history));
         } else {
             events.extend(missed.iter().map(|moment| event("moment", moment)));
         }
-        // Figures come with moments, and go with the history.
+        // Figures arrive with moments, and disappear with the history.
         if is_whole || !missed.is_empty() {
             events.extend(self.shown.events.clone());
         }
@@ -236,23 +235,23 @@ impl Contents {
 
 fn event(name: &str, data: &impl Serialize) -> Event {
     let event = Event::default().event(name).json_data(data);
-    event.expect("only maps with keys that are no text cannot be written, and there are none")
+    event.expect("only maps with keys that are not strings fail, and there are none")
 }
 
-/// Keeps a quiet connection open, and known to be so.
+/// Keeps a quiet connection open, and shows the page that it is.
 pub(super) fn keep_alive() -> KeepAlive {
     let ping = Event::default().event("ping").data("");
     KeepAlive::new().interval(PING_INTERVAL).event(ping)
 }
 
-/// The present, in milliseconds since 1970.
+/// Returns the present time in milliseconds since 1970.
 pub(crate) fn unix_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    // 2^64 ms are 584 million years; a clock before 1970 is 1970.
+    // 2^64 ms are 584 million years. A clock before 1970 counts as 1970.
     since.unwrap_or_default().as_millis() as u64
 }
 
-/// Where the load is in its life.
+/// The phase of the load.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Phase {
@@ -262,7 +261,7 @@ pub(crate) enum Phase {
     /// Connecting; nothing was sent yet.
     Starting,
     Running,
-    /// Sends nothing more, waits for the requests in flight.
+    /// Sends nothing more, and waits for requests in flight.
     Stopping,
     /// The last run ended as it should.
     Stopped,
@@ -271,7 +270,7 @@ pub(crate) enum Phase {
 }
 
 impl Phase {
-    /// Whether a run is under way, from its connecting to its last reply.
+    /// Returns whether a run is going on, from connecting to its last reply.
     pub(crate) fn is_active(self) -> bool {
         matches!(self, Self::Starting | Self::Running | Self::Stopping)
     }
@@ -281,36 +280,36 @@ impl Phase {
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub(crate) struct State {
     pub phase: Phase,
-    /// The present or the last run, counted from 1; 0 before the first.
+    /// The number of the current or the last run, from 1; 0 before the first run.
     pub run: u32,
     pub run_id: Option<String>,
-    /// Users it is to have.
+    /// The planned number of users.
     pub users: u32,
     pub spawn_rate: f64,
-    /// Requests per second of an open loop, as on the command line; empty for users.
+    /// Requests per second of an open loop, as on the command line; empty for a closed loop.
     pub rate: String,
-    /// The kinds of request of the present or the last run, in the order of its figures.
+    /// The kinds of request of the current or the last run, in the order of its figures.
     pub mix: Vec<Share>,
-    /// From its start to its last send, in seconds; `None` without an end.
+    /// Seconds from the start to the last send; `None` without an end.
     pub run_time_seconds: Option<f64>,
-    /// When it started to send, in milliseconds since 1970.
+    /// When the run started to send, in milliseconds since 1970.
     pub started_unix_ms: Option<u64>,
-    /// When its last request ended, in milliseconds since 1970.
+    /// When the last request ended, in milliseconds since 1970.
     pub ended_unix_ms: Option<u64>,
-    /// The server's present, in milliseconds since 1970; a browser's clock may differ.
+    /// The server's present time in milliseconds since 1970. A browser's clock may differ.
     pub now_unix_ms: u64,
     pub error: Option<String>,
     /// Why the figures of the last run must not be used.
     pub invalid: Option<String>,
-    /// The workers of the present or the last run; none where this program sends.
+    /// The workers of the current or the last run; empty if this program sends.
     pub workers: Vec<WorkerView>,
     pub target: Target,
-    /// What a new run is proposed to be.
+    /// The proposed values of a new run.
     pub defaults: StartOrder,
     pub offers: Offers,
 }
 
-/// What the load is sent to.
+/// The target of the load.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Target {
     /// `host:port`, comma separated.
@@ -320,20 +319,20 @@ pub(crate) struct Target {
     pub reply_topic: Option<String>,
 }
 
-/// A kind of request, and how much of the load it is to be.
+/// A kind of request, and its planned share of the load.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub(crate) struct Share {
     pub name: String,
-    /// Its share of all requests, from 0 to 1.
+    /// The share of all requests, from 0 to 1.
     pub planned: f64,
 }
 
-/// What the page may offer beside starting and stopping.
+/// What the page may offer, besides starting and stopping.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Offers {
-    /// The users of a running load can be changed.
+    /// Whether the users of a running load can be changed.
     pub edit: bool,
-    /// A new run may have a rate of requests (open loop).
+    /// Whether a new run may have a rate of requests (open loop).
     pub rate: bool,
     /// Files under `/download/`.
     pub downloads: Vec<&'static str>,

@@ -1,12 +1,12 @@
-//! Lets in the page's own requests only. A page of another site that the user has open must neither
-//! drive the load nor read of it.
+//! Accepts only the page's own requests. A page of another site that the user has open must not control the load or
+//! read its figures.
 //!
-//! - A foreign name that was made to point to this address (DNS rebinding) shows in `Host`.
-//! - A foreign page's request shows in `Origin` and `Sec-Fetch-Site`, which a page cannot set.
-//! - Where a browser sends neither, an order still has to be JSON, which a foreign page may not send
-//!   without being asked first; the question (a CORS preflight) is never answered with a yes.
+//! - `Host` reveals a foreign name that points to this address (DNS rebinding).
+//! - `Origin` and `Sec-Fetch-Site`, which a page cannot set, reveal a request of a foreign page.
+//! - If a browser sends neither, an order must still be JSON. A foreign page may send JSON only after a CORS preflight,
+//!   and the server never allows it.
 //!
-//! Programs such as curl send no `Origin` and are let in: they run as somebody who may connect anyway.
+//! Programs such as curl send no `Origin` and are accepted, because their user may connect anyway.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -20,8 +20,8 @@ use axum::response::{IntoResponse, Response};
 
 use super::Refusal;
 
-/// Scripts and styles are files of our own. plotly.js sets styles of single elements, which is why
-/// inline styles are allowed; it draws images from data and blob URLs to save them.
+/// Scripts and styles come from the program's own files. Inline styles are allowed because plotly.js sets styles of
+/// single elements. Data and blob URLs are allowed because plotly.js uses them to save images.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; \
     style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; connect-src 'self'; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -35,7 +35,7 @@ const HEADERS: [(&str, &str); 6] = [
     ("cross-origin-opener-policy", "same-origin"),
 ];
 
-/// The names by which the page may be called.
+/// The host names of the page.
 #[derive(Debug, Clone)]
 pub(crate) struct AllowedHosts {
     address: SocketAddr,
@@ -44,9 +44,9 @@ pub(crate) struct AllowedHosts {
 }
 
 impl AllowedHosts {
-    /// The hosts of a server bound to `address`: its own address and, on loopback, `localhost`. Bound
-    /// to anything else it answers to every IP address, for those are not names that could be rebound;
-    /// host names need to be among `names` (`host` or `host:port`).
+    /// Returns the hosts of a server bound to `address`: its own address and, on loopback, `localhost`. A server bound
+    /// to any other address accepts every IP address, because an IP address cannot be rebound. It accepts host names
+    /// only if they are in `names` (`host` or `host:port`).
     pub(crate) fn new(address: SocketAddr, names: &[String]) -> Self {
         let names = names.iter().map(|name| name.to_ascii_lowercase());
         Self {
@@ -75,7 +75,7 @@ impl AllowedHosts {
     }
 }
 
-/// Refuses what is not the page's own, and adds the headers that keep the page to itself.
+/// Refuses requests that are not the page's own, and adds headers that isolate the page from other sites.
 pub(super) async fn guard(
     State(hosts): State<Arc<AllowedHosts>>,
     request: Request,
@@ -102,25 +102,25 @@ fn check(hosts: &AllowedHosts, request: &Request) -> Result<(), Refusal> {
         return Err(Refusal::new(StatusCode::FORBIDDEN, reason));
     }
     let is_order = !matches!(*request.method(), Method::GET | Method::HEAD);
-    // Others may link to the page itself.
+    // Other sites may link to the page itself.
     let is_page = request.uri().path() == "/" && !is_order;
     let site = only(headers, "sec-fetch-site")?;
     let is_foreign_site = site.is_some_and(|site| !matches!(site, "same-origin" | "none"));
     let origin = only(headers, ORIGIN.as_str())?;
     let is_foreign_origin = origin.is_some_and(|origin| !is_origin_of(origin, host));
     if !is_page && (is_foreign_site || is_foreign_origin) {
-        let reason = "a page of another site may not ask for this";
+        let reason = "a page of another site may not send this request";
         return Err(Refusal::new(StatusCode::FORBIDDEN, reason));
     }
     if is_order && !is_json(headers) {
-        let reason = "orders are JSON: send content-type: application/json";
+        let reason = "an order must be JSON: send content-type: application/json";
         return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, reason));
     }
     Ok(())
 }
 
 fn is_origin_of(origin: &str, host: &str) -> bool {
-    // Behind a proxy that speaks TLS the page's own origin is https.
+    // Behind a TLS proxy, the page's own origin is https.
     let authority = origin
         .strip_prefix("http://")
         .or_else(|| origin.strip_prefix("https://"));
@@ -135,7 +135,7 @@ fn is_json(headers: &HeaderMap) -> bool {
     essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
 }
 
-/// The one value of a header; two of them, or one that is no text, come from nobody we serve.
+/// Returns the only value of a header. Browsers send neither two values nor one that is not text.
 fn only<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Refusal> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {

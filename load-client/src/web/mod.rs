@@ -1,5 +1,5 @@
-//! The live page of a run: an HTTP server that shows what a [`Board`] holds and hands what the
-//! browser asks for to a [`RunController`]. Knows neither the runner nor Kafka.
+//! The live page of a run: an HTTP server that shows a [`Board`] and passes the orders of browsers to a
+//! [`RunController`]. It does not depend on the runner or on Kafka.
 
 mod api;
 mod board;
@@ -28,13 +28,13 @@ pub(crate) use api::{Exporter, downloads};
 pub(crate) use board::{Board, Figures, Offers, Phase, Share, State, Target, unix_ms};
 pub(crate) use guard::AllowedHosts;
 
-/// No order is longer.
+/// Longest body of an order.
 const BODY_BYTES: usize = 4096;
-/// Browsers that may listen at the same time.
+/// Most browsers that may listen at the same time.
 const LISTENERS: usize = 64;
 
-/// The page and all that it asks for. Cancel `closed` to end the streams of events, which would
-/// otherwise hold up a graceful end of the server for ever.
+/// Returns the router of the page, with its files, events and orders. Cancel `closed` to end the streams of events,
+/// which would otherwise delay a graceful end of the server for ever.
 pub(crate) fn router<C: RunController>(
     controller: Arc<C>,
     hosts: AllowedHosts,
@@ -66,27 +66,27 @@ pub(crate) fn router<C: RunController>(
             post(|own, body| api::order::<C, _>(own, body, Order::Stop)),
         )
         .route("/reset", post(|own| api::carry_out::<C>(own, Order::Reset)))
-        .fallback(|| async { Refusal::not_found("there is nothing here; the page is /") })
+        .fallback(|| async { Refusal::not_found("there is nothing here; the page is at /") })
         .with_state(shared)
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .layer(from_fn_with_state(Arc::new(hosts), guard))
 }
 
-/// What the handlers share.
+/// The state that the handlers share.
 struct Shared<C> {
     controller: Arc<C>,
-    /// One for each browser that may listen.
+    /// One permit for each browser that may listen.
     places: Arc<Semaphore>,
-    /// Cancelled when the server ends: streams of events end with it.
+    /// Cancelled when the server ends, which ends the streams of events.
     closed: CancellationToken,
 }
 
-// The files of the page, held in the program.
+// The files of the page, compiled into the program.
 
 struct Asset {
     name: &'static str,
     content: Bytes,
-    /// Changes with the content.
+    /// The entity tag, which changes with the content.
     tag: String,
 }
 
@@ -116,8 +116,8 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
     files.into_iter().chain([library]).map(tagged).collect()
 });
 
-/// Answers from memory. A browser asks each time whether its copy is still good, so that it never
-/// mixes files of two versions of the program, and is seldom sent the four megabytes of the charts.
+/// Answers from memory. A browser asks each time whether its copy is still valid. So it never mixes the files of two
+/// versions of the program, and seldom loads the four megabytes of the chart library.
 async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Response {
     let Some(asset) = ASSETS.iter().find(|asset| asset.name == name) else {
         return Refusal::not_found("there is no such file").into_response();
@@ -147,7 +147,7 @@ fn media_type(file: &str) -> &'static str {
     }
 }
 
-/// Why what a browser asked for is not done: the status of the answer, and the cause in words.
+/// Why a request of a browser is refused: the status of the answer, and the cause in words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{1}")]
 pub(crate) struct Refusal(StatusCode, String);
@@ -157,12 +157,12 @@ impl Refusal {
         Self(status, detail.into())
     }
 
-    /// It does not fit what the load is doing.
+    /// Refuses a request that does not fit the phase of the load.
     pub(crate) fn conflict(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, detail)
     }
 
-    /// A value is out of its bounds; the text names it.
+    /// Refuses a value that is out of bounds. The text names the value.
     pub(crate) fn invalid(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
     }
@@ -187,32 +187,32 @@ impl IntoResponse for Refusal {
 
 /// Starts, changes and stops runs, and keeps the board up to date.
 pub(crate) trait RunController: Send + Sync + 'static {
-    /// State, history and figures, as every browser sees them.
+    /// Returns state, history and figures, as every browser sees them.
     fn board(&self) -> &Board;
 
-    /// Does what a browser asks for; answers the new state.
+    /// Carries out an order and returns the new state.
     ///
-    /// Several browsers may ask at the same time: an implementation takes their orders one after the other,
-    /// and refuses with [`Refusal::conflict`] what does not fit what it is doing. An order that was taken is
-    /// carried out though its browser went away.
+    /// Several browsers may send orders at the same time. An implementation takes them one after another, and refuses
+    /// an order that does not fit with [`Refusal::conflict`]. An accepted order is carried out even if its browser
+    /// disconnects.
     fn carry_out(&self, order: Order) -> impl Future<Output = Result<State, Refusal>> + Send;
 }
 
-/// What a browser asks for.
+/// An order of a browser.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Order {
-    /// Begins a run. The answer comes when the run has its number; what becomes of it is on the board.
+    /// Begins a run. The answer comes when the run has its number. The board shows the rest.
     Start(StartOrder),
     /// Changes the users of the run that goes on.
     Edit(EditOrder),
-    /// Ends the run: nothing more is sent; requests in flight are waited for, if not told otherwise.
+    /// Ends the run: nothing more is sent. The run waits for requests in flight, unless the order says otherwise.
     Stop(StopOrder),
-    /// Forgets the figures and the history up to now; a run goes on.
+    /// Removes the figures and the history up to now. A run goes on.
     Reset,
 }
 
 impl Order {
-    /// The users that it asks for, and how many of them are started per second.
+    /// Returns the users that the order asks for, and how many of them are started per second.
     fn users(&self) -> Option<(u32, f64)> {
         match self {
             Self::Start(order) => Some((order.users, order.spawn_rate)),
@@ -222,21 +222,22 @@ impl Order {
     }
 }
 
-/// What a new run is to be, and the form of one as the command line fills it.
+/// The values of a new run, and of the form as the command line fills it.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct StartOrder {
     pub users: u32,
     pub spawn_rate: f64,
-    /// As on the command line, `5m` for example; empty or absent without an end.
+    /// As on the command line, for example `5m`; empty or absent without an end.
     #[serde(default)]
     pub run_time: Option<String>,
-    /// Requests per second of an open loop, as on the command line, `500/s` for example; empty or absent for users.
+    /// Requests per second of an open loop, as on the command line, for example `500/s`; empty or absent in a closed
+    /// loop.
     #[serde(default)]
     pub rate: Option<String>,
 }
 
-/// What the users of a running load are to be.
+/// The new users of a running load.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct EditOrder {
@@ -245,11 +246,11 @@ pub(crate) struct EditOrder {
     pub spawn_rate: f64,
 }
 
-/// How a run is to end.
+/// The way to end a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct StopOrder {
-    /// Do not wait for the requests in flight; they are recorded as censored.
+    /// Whether not to wait for requests in flight. They are then recorded as censored.
     #[serde(default)]
     pub now: bool,
 }

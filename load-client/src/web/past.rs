@@ -1,5 +1,4 @@
-//! What the board keeps of the past: moments for the charts, and a log in sentences that are made of what
-//! changed in the state. Pure.
+//! The past of the board: moments for the charts, and a log. The log has a sentence for each change of the state. Pure.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -10,28 +9,28 @@ use crate::measure::history::Moment;
 use crate::measure::summary::Row;
 use crate::web::{Phase, State};
 
-/// Moments kept: over an hour at one a second. When there are more, they are thinned out, the old
-/// ones more than the new ones, so that a week fits and a chart still shows its course.
+/// Most moments that are kept: over an hour at one per second. More moments are thinned out, old ones more than new
+/// ones, so that a week fits and a chart still shows its course.
 const MAX_MOMENTS: usize = 4096;
-/// A moment is dropped if the next one kept is nearer to it than this part of its age. With 400 a week
-/// needs about 3300 moments, and an hour ago is shown at every nine seconds.
+/// A moment is dropped if the next kept moment is nearer than this part of its age. With 400, a week needs about 3300
+/// moments, and the moments of an hour ago are nine seconds apart.
 const PARTS_OF_AGE: u64 = 400;
-/// Runs whose start is marked.
+/// Most runs whose start is marked.
 const MAX_RUNS: usize = 100;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct RunMark {
-    /// Counted from 1.
+    /// The number of the run, counted from 1.
     pub number: u32,
     pub run_id: String,
-    /// When it started to send, in milliseconds since 1970.
+    /// When the run started to send, in milliseconds since 1970.
     pub started_unix_ms: u64,
 }
 
-/// A moment, and the run that it belongs to.
+/// A moment and its run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct RunMoment {
-    /// The number of the board's change that it is.
+    /// The number of the board's change that added it.
     #[serde(skip)]
     pub change: u64,
     /// The run, counted from 1.
@@ -40,7 +39,7 @@ pub(super) struct RunMoment {
     pub moment: Moment,
 }
 
-/// The starts and the moments that are kept, the oldest first.
+/// The kept starts and moments, the oldest first.
 #[derive(Debug, Clone, Default, Serialize)]
 pub(super) struct RunHistory {
     pub runs: Vec<RunMark>,
@@ -78,32 +77,32 @@ impl RunHistory {
             is_kept
         });
         self.moments.reverse();
-        // After months, or with a clock that stands still, that is not enough.
+        // After months, or if the clock stands still, that is not enough.
         let excess = self.moments.len().saturating_sub(MAX_MOMENTS * 9 / 10);
         self.moments.drain(..excess);
     }
 
-    /// Forgets all but the mark of a run that goes on.
+    /// Removes everything but the mark of a run that goes on.
     pub(super) fn clear(&mut self, active: Option<u32>) {
         self.moments.clear();
         self.runs.retain(|run| Some(run.number) == active);
     }
 
-    /// The moments of later changes of the board.
+    /// Returns the moments after a change of the board.
     pub(super) fn after(&self, change: u64) -> &[RunMoment] {
         let start = self.moments.partition_point(|own| own.change <= change);
         &self.moments[start..]
     }
 }
 
-/// Entries kept; the oldest make room.
+/// Most entries that are kept; the oldest are removed.
 const MAX_ENTRIES: usize = 200;
 
-/// One thing that happened.
+/// One event of the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Entry {
     unix_ms: u64,
-    /// Something went wrong.
+    /// Whether something went wrong.
     is_bad: bool,
     text: String,
 }
@@ -114,7 +113,7 @@ pub(super) struct Entry {
 pub(super) struct Log(VecDeque<Entry>);
 
 impl Log {
-    /// Notes what changed between two states, if that is worth a sentence.
+    /// Notes the change between two states, if it deserves a sentence.
     pub(super) fn compare(&mut self, before: &State, after: &State, total: Option<&Row>) {
         let is_invalid = before.invalid.is_none() && after.invalid.is_some();
         let text = match &after.invalid {
@@ -140,13 +139,13 @@ impl Log {
     }
 }
 
-/// What the new phase means.
+/// Returns the sentence for a new phase.
 fn ended_or_not(state: &State, total: Option<&Row>) -> Option<String> {
     let text = match state.phase {
         Phase::Ready => return None,
         Phase::Starting => format!("starts: {}", load(state)),
         Phase::Running => "is connected and sends".to_owned(),
-        Phase::Stopping => "stops: it sends nothing more and waits for replies".to_owned(),
+        Phase::Stopping => "stops sending and waits for replies".to_owned(),
         Phase::Stopped if state.started_unix_ms.is_none() => {
             "was stopped before it sent a request".to_owned()
         }
@@ -155,7 +154,7 @@ fn ended_or_not(state: &State, total: Option<&Row>) -> Option<String> {
             format!("ended: {requests} requests, of which {failures} failed")
         }),
         Phase::Failed => {
-            let cause = state.error.as_deref().unwrap_or("the cause is not known");
+            let cause = state.error.as_deref().unwrap_or("the cause is unknown");
             format!("failed: {cause}")
         }
     };
@@ -264,7 +263,7 @@ mod tests {
         }
     }
 
-    /// The sentence of a change, if there is one.
+    /// Returns the sentence of a change, if there is one.
     fn sentence(before: &State, after: &State) -> Option<(bool, String)> {
         let mut log = Log::default();
         log.compare(before, after, None);

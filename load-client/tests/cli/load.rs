@@ -161,7 +161,7 @@ fn a_rate_that_the_client_holds_back_does_not_hold() {
         &[&["--rate", "200/s", "-t", "40s"][..], &limits].concat(),
     );
     let error = String::from_utf8_lossy(&output.stderr);
-    assert!(error.contains("/s came back of 100/s\n"), "{error}");
+    assert!(error.contains("/s of 100/s came back\n"), "{error}");
     let found = &json(folder.path())["summary"]["findings"]["capacity"];
     let held = found["held_per_second"].as_f64().unwrap_or_default();
     assert!(held < 30.0, "{found}");

@@ -151,12 +151,12 @@ fn what_is_no_run_is_refused_in_one_sentence() {
         (&["1-2.hdr", "1-2.hdr"], 2, "both part 1/2"),
         (&["1-2.hdr", "1-3.hdr"], 2, "number of parts differs"),
         (&["1-3.hdr", "3-3.hdr"], 2, "its load differs"),
-        (&["1-1.hdr"], 2, "has all of its run"),
+        (&["1-1.hdr"], 2, "is a whole run"),
         (&["no-such.hdr"], 1, "cannot read no-such.hdr"),
         (
             &["other.hdr"],
             1,
-            "other.hdr: is no file of `load-client run --hdr`",
+            "other.hdr: is not a file of `load-client run --hdr`",
         ),
         (
             &["1-2.hdr", "--json", "1-2.hdr"],
@@ -199,11 +199,11 @@ fn damaged_files_are_refused_and_those_of_killed_clients_make_no_valid_run() {
     for (text, expected) in [
         (
             whole.replace("\"format\":1", "\"format\":2"),
-            "its form is 2",
+            "its format is 2",
         ),
         (without("Tag="), "lacks a histogram"),
-        (without("#interval"), "belongs to no interval"),
-        (without("#run"), "is no file of `load-client run --hdr`"),
+        (without("#interval"), "has no interval"),
+        (without("#run"), "is not a file of `load-client run --hdr`"),
         (whole.clone() + &whole, "a second run begins"),
         (
             whole.replacen("HISTF", "HISTX", 1),
@@ -213,7 +213,7 @@ fn damaged_files_are_refused_and_those_of_killed_clients_make_no_valid_run() {
         (whole.replacen(interval, &bounds, 1), "damaged.hdr: line "),
         (
             whole.replacen("#interval", "#reset\n#interval", 1),
-            "reset its figures",
+            "its figures were reset",
         ),
     ] {
         fs::write(at("damaged.hdr"), text).unwrap();

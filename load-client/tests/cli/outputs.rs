@@ -242,7 +242,7 @@ fn thresholds_decide_the_exit_code() {
     let run = Run::new(&service, &["-t", "1s", "--fail-on", "other:p95<1s"]);
     run.assert_code(2);
     assert!(
-        run.stderr().contains("it has createOrder"),
+        run.stderr().contains("its kinds are createOrder"),
         "{}",
         run.stderr()
     );

@@ -68,7 +68,7 @@ fn contradictions_are_said_before_anything_is_sent() {
         ("--correlation key --key x", ["--key", "--correlation"]),
         (
             "--correlation payload:/id --body []",
-            ["--correlation", "no JSON object"],
+            ["--correlation", "not a JSON object"],
         ),
         (
             "--own-reply-topic --reply-topic x",

@@ -119,7 +119,8 @@ fn what_a_killed_run_recorded_is_kept_and_told() {
     for _ in 0..2 {
         let error = Destination::claim(&at("run.csv")).unwrap_err().to_string();
         assert!(
-            error.contains("run.csv.part holds what a run") && error.contains("move it away"),
+            error.contains("run.csv.part has the records of a run")
+                && error.contains("move it away"),
             "{error}"
         );
     }

@@ -19,13 +19,13 @@ fn share() -> Option<Share> {
     Share::new(1, 3)
 }
 
-/// A flag that is neither would be lost on its way to a worker, or would be the hole in its fence.
+/// A flag in neither list would not reach the workers, or would let a plan read their files.
 #[test]
 fn each_flag_of_run_is_the_workers_or_the_coordinators() {
-    const COORDINATORS: &str = "host headless requests_record_file json config segment until metrics_url csv csv_full_history \
-        html only_summary fail_on junit hdr prometheus abort_on_fail abort_delay exit_code_on_error exit_code_on_invalid web \
-        web_allow_remote web_name autostart autoquit workers resume run max_skew start_delay on_worker_loss live_interval \
-        control control_topic results_topic patience help";
+    const COORDINATORS: &str = "host headless requests_record_file json config segment until metrics_url csv \
+        csv_full_history html only_summary fail_on junit hdr prometheus abort_on_fail abort_delay exit_code_on_error \
+        exit_code_on_invalid web web_allow_remote web_name autostart autoquit workers resume run max_skew \
+        start_delay on_worker_loss live_interval control control_topic results_topic patience help";
     let command = Cli::command();
     let run = command.find_subcommand("run").unwrap();
     for flag in run.get_arguments() {
@@ -44,8 +44,8 @@ fn a_worker_gets_the_load_that_was_typed_with_its_files() {
     let scenario = "[[request]]\nname = \"create\"\nbody_file = \"./bodies/create.json\"\n";
     std::fs::write(at("orders.toml"), scenario).unwrap();
     let path = at("orders.toml").display().to_string();
-    let given = "--rate 300/s --arrivals poisson -t 10s --header tenant=a,b --header colour=red --workers 3 --json x.json \
-        --publish-only -X linger.ms=3 -X sasl.username=me -X ssl.ca.location=ca.crt --scenario";
+    let given = "--rate 300/s --arrivals poisson -t 10s --header tenant=a,b --header colour=red --workers 3 \
+        --json x.json --publish-only -X linger.ms=3 -X sasl.username=me -X ssl.ca.location=ca.crt --scenario";
     let run = typed_run(&given.split_whitespace().chain([&*path]).collect::<Vec<_>>());
     let (plan, typed, mix) = run.prepared("id".to_owned()).unwrap();
     let load = planned(&run, &mix.files).unwrap();
@@ -61,7 +61,7 @@ fn a_worker_gets_the_load_that_was_typed_with_its_files() {
     assert_eq!(own_plan.load_model(), plan.load_model());
     assert_eq!(own_plan.run_time, plan.run_time);
     assert_eq!(settings.headers, typed.headers);
-    // What connects is each client's own.
+    // Each client sets its own connection properties.
     let linger = ("linger.ms".to_owned(), "3".to_owned());
     assert_eq!(settings.properties, [linger]);
     assert!(settings.publish_only && own.json.is_none());
@@ -93,12 +93,12 @@ fn a_scenario_that_workers_cannot_be_sent_is_refused() {
     );
     let lines = inner.join("lines").display().to_string();
     let told = refused(&format!("body_lines = \"{lines}\""));
-    assert!(told.contains("by its whole path"), "{told}");
+    assert!(told.contains("names the absolute path"), "{told}");
     let told = refused("body_lines = \"lines\"");
-    assert!(told.contains("has room for 700 KB"), "{told}");
+    assert!(told.contains("has room for 525 KB"), "{told}");
 }
 
-/// What a worker says of a plan with a flag, `name=value` or `name@file`, and with a file.
+/// Returns a worker's error for a plan with a flag, `name=value` or `name@file`, and with a file.
 fn refused(flag: &str, file: Option<(&str, &str)>) -> String {
     let place = flag.find(['=', '@']);
     let flags = place.map(|place| PlanFlag {
@@ -119,7 +119,7 @@ fn refused(flag: &str, file: Option<(&str, &str)>) -> String {
     told
 }
 
-/// Whoever writes plans decides what is sent, not what a worker reads, writes, loads or runs.
+/// A plan decides what is sent, not what a worker reads, writes, loads or runs.
 #[test]
 fn a_plan_that_reaches_for_the_workers_machine_is_refused() {
     let folder = tempfile::tempdir().unwrap();
@@ -127,22 +127,19 @@ fn a_plan_that_reaches_for_the_workers_machine_is_refused() {
     std::fs::write(&outside, "[]").unwrap();
     let outside = outside.display().to_string();
     for (flag, expected) in [
-        ("json=x.json".to_owned(), "no worker's flag"),
-        (format!("config={outside}"), "no worker's flag"),
-        ("web=0.0.0.0:80".to_owned(), "no worker's flag"),
-        (format!("body={outside}"), "is no JSON"),
-        (format!("body@{outside}"), "that the plan has not"),
-        (format!("feeder={outside}"), "that the plan has not"),
-        (format!("topic@{outside}"), "that the plan has not"),
+        ("json=x.json".to_owned(), "which workers do not take"),
+        (format!("config={outside}"), "which workers do not take"),
+        ("web=0.0.0.0:80".to_owned(), "which workers do not take"),
+        (format!("body={outside}"), "is not JSON"),
+        (format!("body@{outside}"), "that the plan lacks"),
+        (format!("feeder={outside}"), "that the plan lacks"),
+        (format!("topic@{outside}"), "that the plan lacks"),
         (
             "X=sasl.kerberos.kinit.cmd=touch x".to_owned(),
-            "each worker's own",
+            "each worker sets",
         ),
-        (
-            "X=plugin.library.paths=x.so".to_owned(),
-            "each worker's own",
-        ),
-        ("X=metadata.broker.list=b:1".to_owned(), "each worker's own"),
+        ("X=plugin.library.paths=x.so".to_owned(), "each worker sets"),
+        ("X=metadata.broker.list=b:1".to_owned(), "each worker sets"),
         ("rate=fast".to_owned(), "--rate"),
     ] {
         let told = refused(&flag, None);
@@ -150,11 +147,11 @@ fn a_plan_that_reaches_for_the_workers_machine_is_refused() {
     }
     for path in ["../x", &outside, ""] {
         let told = refused("", Some((path, "")));
-        assert!(told.contains("none of its own"), "{told}");
+        assert!(told.contains("leaves its folder"), "{told}");
     }
     for file in ["../../secret", &outside] {
         let text = format!("[[request]]\nname = \"create\"\nbody_file = \"{file}\"\n");
         let told = refused("scenario@scenario/x.toml", Some(("scenario/x.toml", &text)));
-        assert!(told.contains("which the plan has not"), "{told}");
+        assert!(told.contains("which the plan lacks"), "{told}");
     }
 }

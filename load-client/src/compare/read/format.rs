@@ -1,36 +1,36 @@
-//! What the lines of a run's file mean, told by its header: which tool wrote it, and which column has what.
+//! The meaning of the lines of a run's file. The header shows which tool wrote the file, and what each column holds.
 
 use csv::ByteRecord;
 
 use crate::measure::summary::Status;
 
-/// A column: where it stands, and its name.
+/// A column: its index and its name.
 type Column = (usize, &'static str);
 
-/// Where a file has what is read of it; all but the response time may be absent.
+/// The columns of a file that are read. All but the response time may be absent.
 ///
-/// Understood are ours, and the three columns `request_type,name,response_time` of the seed's article; Locust's
-/// per-request log (contrib), `timestamp,...,response_time_ms,...,exception`; and k6's `--out csv`, which has one
-/// line a metric.
+/// The reader supports four formats: ours; the article's three columns `request_type,name,response_time`; Locust's
+/// per-request log (contrib), `timestamp,...,response_time_ms,...,exception`; and k6's `--out csv`, which has one line
+/// for each metric.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Columns {
-    /// What was asked for.
+    /// Request type and name.
     kind: [Option<Column>; 2],
     response_time: Column,
-    /// The moment of sending, since the start; only our file has it.
+    /// When the request was sent, since the start. Only our file has it.
     sent_ns: Option<Column>,
-    /// The moment in which the reply came, which only our file has.
+    /// When the reply came. Only our file has it.
     replied_ns: Option<Column>,
-    /// The end of the request on the wall clock, of other tools.
+    /// When the request ended, on the wall clock. Only the files of other tools have it.
     timestamp: Option<Column>,
     warm_up: Option<Column>,
-    /// How the request ended, in our words.
+    /// How the request ended, as our files name it.
     status: Option<Column>,
-    /// Filled where the request failed.
+    /// Not empty if the request failed.
     error: Option<Column>,
-    /// `false` where the request failed.
+    /// `false` if the request failed.
     expected: Option<Column>,
-    /// k6's name of what the line tells.
+    /// k6's name of the metric that the line reports.
     metric: Option<Column>,
 }
 
@@ -41,24 +41,24 @@ const NANOSECONDS: &str = "nanoseconds, a whole number";
 /// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Ended {
-    /// Answered well, after so many milliseconds.
+    /// Answered well, after this many milliseconds.
     Well(f64),
     Badly,
     Censored,
 }
 
-/// What a line says of its request.
+/// The data of one request from its line.
 pub(super) struct Row<'a> {
     pub(super) kind: [&'a [u8]; 2],
     pub(super) ended: Ended,
-    /// The request's time in seconds: when it was sent, or with other tools when it ended.
+    /// The request's time in seconds: when it was sent in our files, when it ended in those of other tools.
     pub(super) stamp_s: Option<f64>,
     pub(super) replied_ns: Option<u64>,
     pub(super) warm_up: bool,
 }
 
 impl Columns {
-    /// Tells the tool by the header; `Err` names a column that is missing.
+    /// Recognises the tool by its header. `Err` names a missing column.
     pub(super) fn of(header: &ByteRecord) -> Result<Self, &'static str> {
         let find = |name: &'static str| {
             let at = header.iter().position(|column| column == name.as_bytes());
@@ -99,12 +99,12 @@ impl Columns {
         })
     }
 
-    /// Whether its time stamps are of the ends of requests, on the wall clock; ours are of their sending.
+    /// Returns whether its time stamps mark the ends of requests, on the wall clock. Ours mark when they were sent.
     pub(super) fn stamps_are_ends(&self) -> bool {
         self.timestamp.is_some()
     }
 
-    /// Reads a line; `None` when it is about no request. The error begins behind the line's number.
+    /// Reads a line. Returns `None` when it describes no request. The caller puts the line's number before the error.
     pub(super) fn row<'a>(&self, record: &'a ByteRecord) -> Result<Option<Row<'a>>, String> {
         let text = |column: Option<Column>| column.map_or(&[][..], |(at, _)| &record[at]);
         if self.metric.is_some() && !K6_DURATIONS.contains(&text(self.metric)) {
@@ -112,7 +112,7 @@ impl Columns {
         }
         let number = |text: &str| text.parse::<u64>().ok();
         let is = |status: Status| text(self.status) == status.as_str().as_bytes();
-        // A line that says nothing of how it ended is a good reply.
+        // A line that does not say how the request ended is a good reply.
         let ended = if self.status.is_some() && is(Status::Censored) {
             Ended::Censored
         } else if (self.status.is_some() && !is(Status::Ok))
@@ -174,12 +174,12 @@ fn milliseconds(text: &str) -> Option<f64> {
     number.filter(|number| number.is_finite() && *number >= 0.0)
 }
 
-/// Reads a moment in seconds: a number of seconds, milliseconds, microseconds or nanoseconds since 1970,
-/// told apart by their size, or RFC 3339 with a `T` or a blank. `None` for anything else.
+/// Reads a time stamp and returns it in seconds since 1970. It may be RFC 3339 with a `T` or a space, or a number of
+/// seconds, milliseconds, microseconds or nanoseconds, recognised by its size. `None` for anything else.
 fn seconds(text: &str) -> Option<f64> {
     if let Ok(number) = text.parse::<f64>() {
         let scale = match number {
-            // Seconds reach 1e11 in the year 5138, and each smaller unit is a thousand times as many.
+            // Seconds reach 1e11 in the year 5138. Each smaller unit gives a number a thousand times as large.
             number if !number.is_finite() || number < 0.0 => return None,
             number if number < 1e11 => 1.0,
             number if number < 1e14 => 1e3,

@@ -1,8 +1,8 @@
-//! Reads the CSV of a run: ours, the seed's with its three columns, Locust's or k6's.
+//! Reads the CSV of a run: ours, the article's with its three columns, Locust's or k6's.
 //!
-//! Strict on purpose: a number that cannot be read is an error with its place, never a value left
-//! out in silence. Tolerated are a byte-order mark, line ends of Windows, and the cut-off last line of
-//! a run that was killed, which is told. A file that is packed with gzip is unpacked while it is read.
+//! The reader is strict on purpose: a number that cannot be read is an error with its place, and no value is dropped
+//! silently. It accepts a byte-order mark and the line ends of Windows. It skips the cut-off last line of a run that
+//! was killed, with a warning. It unpacks gzip files while it reads them.
 
 mod format;
 mod series;
@@ -21,13 +21,13 @@ use self::series::RunReader;
 use self::sidecar::Beside;
 use crate::compare::run::Run;
 
-// internal: what `compare` must not write over
+// internal: the files that `compare` must not overwrite
 pub(crate) use sidecar::summary_beside;
 
 /// Bytes read at once.
 const BUFFER_BYTES: usize = 1 << 18;
 
-/// Why the CSV of a run cannot be used.
+/// The reason why the CSV of a run cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The file cannot be opened or read.
@@ -35,15 +35,15 @@ pub enum ReadError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
-    /// Its content is not that of a run.
+    /// The content is not that of a run.
     #[error("{path} {reason}")]
     Content {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it, with line and column where it is at one place.
+        /// What is wrong, with line and column if the error is in one place.
         reason: String,
     },
 }
@@ -60,13 +60,13 @@ impl ReadError {
     }
 }
 
-/// Reads the CSV of one run, and the JSON summary of the same run if it lies beside it: `X.json` of `X.csv` or
-/// of `X.csv.gz`.
-/// A summary that counts other requests than the CSV is of another run: it is left out, with a warning.
+/// Reads the CSV of one run, and its JSON summary if it lies beside it: `X.json` for `X.csv` or `X.csv.gz`.
+///
+/// A summary that counts other requests than the CSV belongs to another run. It is ignored, with a warning.
 ///
 /// # Errors
 ///
-/// Names file, line and column of what cannot be used: see [`ReadError`].
+/// Returns an error that names the file, line and column of the fault: see [`ReadError`].
 pub fn read_run(path: &Path) -> Result<Run, ReadError> {
     let failed = |source| ReadError::io(path, source);
     let file = File::open(path).map_err(failed)?;
@@ -77,7 +77,7 @@ pub fn read_run(path: &Path) -> Result<Run, ReadError> {
 }
 
 fn read(path: &Path, source: impl Read, summary: Beside) -> Result<Run, ReadError> {
-    // Flexible, so that a line of another length is reported in our words with its number.
+    // The reader accepts lines of any length, so that our own error can name the line.
     let mut reader = csv::ReaderBuilder::new()
         .flexible(true)
         .buffer_capacity(BUFFER_BYTES)
@@ -113,13 +113,13 @@ fn unreadable(path: &Path, error: csv::Error) -> ReadError {
     }
 }
 
-/// How often its own size a packed file may hold. CSV of runs shrinks to a tenth, and gzip can promise a thousand
-/// times: that is a file which was made to fill the memory.
+/// A packed file may hold at most this many times its size. The CSV of a run shrinks to a tenth. A file with a much
+/// larger ratio, up to a thousand, was made to fill the memory.
 const LARGEST_RATIO: u64 = 100;
-/// Up to this many unpacked bytes the ratio does not matter.
+/// Up to this many unpacked bytes, any ratio is accepted.
 const ALWAYS_ALLOWED: u64 = if cfg!(test) { 1 << 20 } else { 64 << 20 };
 
-/// The first bytes of packed files: RFC 1952, RFC 8878, the .xz format 1.2, bzip2, APPNOTE.TXT of ZIP.
+/// The first bytes of packed files, by RFC 1952, RFC 8878, the .xz format 1.2, bzip2, and APPNOTE.TXT of ZIP.
 const STARTS: [(&[u8], &str); 5] = [
     (b"\x1f\x8b", "gzip"),
     (b"\x28\xb5\x2f\xfd", "zstd"),
@@ -129,7 +129,7 @@ const STARTS: [(&[u8], &str); 5] = [
 ];
 const LONGEST_START: u64 = 6;
 
-/// The name without the ending that gzip adds.
+/// Returns the name without the ending that gzip adds.
 fn unpacked_name(path: &Path) -> PathBuf {
     match path.extension() {
         Some(end) if end.eq_ignore_ascii_case("gz") => path.with_extension(""),
@@ -137,16 +137,16 @@ fn unpacked_name(path: &Path) -> PathBuf {
     }
 }
 
-/// What a file holds, which is unpacked while it is read; several gzip files that were joined are one.
+/// The content of a file, unpacked while it is read. Several joined gzip files count as one.
 struct Content<'a> {
     source: Box<dyn Read + 'a>,
-    /// How many packed bytes were taken, and how many came out of them; `None` of a file that is not packed.
+    /// How many packed bytes were read, and how many unpacked bytes they gave. `None` if the file is not packed.
     packed: Option<(Rc<Cell<u64>>, u64)>,
     last: Option<u8>,
     is_at_end: bool,
 }
 
-/// Counts the bytes that pass.
+/// Counts the bytes that are read.
 struct Counted<R> {
     source: R,
     bytes: Rc<Cell<u64>>,
@@ -161,7 +161,7 @@ impl<R: Read> Read for Counted<R> {
 }
 
 impl<'a> Content<'a> {
-    /// Tells the packing by the first bytes, whatever the file's name is.
+    /// Recognises the packing by the first bytes, whatever the file's name is.
     fn of(path: &Path, mut source: impl Read + 'a) -> Result<Self, ReadError> {
         let mut start = Vec::new();
         let first = source.by_ref().take(LONGEST_START).read_to_end(&mut start);
@@ -180,7 +180,8 @@ impl<'a> Content<'a> {
                 (Box::new(MultiGzDecoder::new(whole)), Some((bytes, 0)))
             }
             Some((_, tool)) => {
-                let reason = format!("is packed by {tool}, and only gzip is read: unpack it first");
+                let reason =
+                    format!("is packed with {tool}, but only gzip can be read: unpack it first");
                 return Err(ReadError::content(path, reason));
             }
         };
@@ -192,8 +193,8 @@ impl<'a> Content<'a> {
         })
     }
 
-    /// Whether the line that was read last has no end: a writer ends every line, so it was cut off when the run
-    /// was killed. The CSV reader asks for bytes beyond the end only within such a line.
+    /// Returns whether the line that was read last has no line end. A writer ends every line, so such a line was cut
+    /// off when the run was killed. The CSV reader asks for bytes beyond the end only within such a line.
     fn is_cut_off(&self) -> bool {
         self.is_at_end && self.last != Some(b'\n')
     }
@@ -222,12 +223,12 @@ impl Read for Content<'_> {
 
 fn too_much() -> io::Error {
     io::Error::other(format!(
-        "it unpacks to more than {LARGEST_RATIO} times its size, which no run does; if it is one, unpack it with \
-         gunzip first"
+        "it unpacks to more than {LARGEST_RATIO} times its size, which no recorded run does; if it is a recorded \
+         run, unpack it with gunzip first"
     ))
 }
 
-/// An error of unpacking, in words.
+/// Explains an error of unpacking.
 fn in_words(error: io::Error) -> io::Error {
     let text = match error.kind() {
         ErrorKind::UnexpectedEof => {
@@ -277,7 +278,10 @@ mod packing_tests {
         ] {
             let refused = Content::of(Path::new("run"), bytes).err().unwrap();
             let refused = refused.to_string();
-            assert!(refused.contains(&format!("packed by {tool}")), "{refused}");
+            assert!(
+                refused.contains(&format!("packed with {tool}")),
+                "{refused}"
+            );
         }
         for bytes in [&b"request_type,name"[..], b"\x1f", b""] {
             assert_eq!(unpacked(bytes).unwrap(), bytes);

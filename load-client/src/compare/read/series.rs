@@ -1,5 +1,4 @@
-//! Makes a run of the lines of its file: its replies in the order in which they were asked for, and how they went
-//! over time.
+//! Makes a run from the lines of its file: its replies in the order of sending, and their course over time.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -18,19 +17,18 @@ use crate::stats::{quantile_is_supported, quantile_of_sorted};
 
 const HEADER: &str = "expected a header that starts with request_type,name,response_time";
 
-/// Bins of the time line: as many as a chart can show.
+/// Bins of the timeline: as many as a chart can show.
 const TIME_BINS: usize = 200;
 
-/// At most one reply in this many may share its stamp with another; otherwise the stamps do not tell the order.
+/// The stamps show the order only if at most one reply in this many shares its stamp with another.
 const DISTINCT: usize = 10;
-/// Stamps after this are on the wall clock (the year 2001), in seconds since 1970.
+/// Stamps after this one are on the wall clock, in seconds since 1970 (2001 or later).
 const WALL_CLOCK_S: f64 = 1e9;
 
 /// One reply.
 #[derive(Debug, Clone, Copy)]
 struct Reply {
-    /// The file's time stamp in seconds, or once it is sorted the moment of sending; 0 when the file does
-    /// not say.
+    /// The file's time stamp in seconds. After sorting, the moment of sending. 0 when the file has no stamp.
     at_s: f64,
     latency_ms: f64,
     warm_up: bool,
@@ -38,14 +36,14 @@ struct Reply {
     kind: usize,
 }
 
-/// Takes the lines of a file one by one.
+/// Collects the lines of a file one by one.
 pub(super) struct RunReader<'a> {
     path: &'a Path,
     columns: Columns,
     width: usize,
     run: Run,
     summary: Beside,
-    /// The window of the summary, if it tells one, and that from the first to the last request.
+    /// The window of the summary, if it has one, and the window from the first to the last request.
     windows: [Option<ThroughputWindow>; 2],
     replies: Vec<Reply>,
     kinds: Kinds,
@@ -127,7 +125,7 @@ impl<'a> RunReader<'a> {
         }
         if let Some(stamp_s) = row.stamp_s {
             let taken_ms = latency_ms.filter(|_| self.columns.stamps_are_ends());
-            // Exact for our own files: their nanoseconds are below 2^53 for a hundred days.
+            // Exact for our own files: their nanoseconds stay below 2^53 for a hundred days.
             let sent_ns = ((stamp_s - taken_ms.unwrap_or(0.0) / 1e3) * 1e9).round() as u64;
             let replied_ns = latency_ms.map(|latency_ms| {
                 let replied_ns = row.replied_ns;
@@ -164,7 +162,7 @@ impl<'a> RunReader<'a> {
         }
         if replies > 0 && !quantile_is_supported(replies, 0.95) {
             let text = format!(
-                "{} has {replies} replies, too few for a 95th percentile (200); lengthen --run-time",
+                "{} has {replies} replies, too few for a 95th percentile, which needs 200; lengthen --run-time",
                 self.path.display()
             );
             run.warnings.push(Warning::new("few replies", text));
@@ -181,7 +179,7 @@ impl<'a> RunReader<'a> {
     }
 }
 
-/// What separates the fields, if it is not the comma.
+/// Returns the separator of the fields, if it is not the comma.
 fn separator(header: &ByteRecord) -> Option<&'static str> {
     let first = header.get(0).unwrap_or_default();
     let others = [(b';', "';'"), (b'\t', "a tab"), (b'|', "'|'")];
@@ -189,18 +187,19 @@ fn separator(header: &ByteRecord) -> Option<&'static str> {
     found.map(|(_, separator)| separator)
 }
 
-/// When the first of these requests ended, if the stamps are on the wall clock.
+/// Returns when the first of these requests ended, if the stamps are on the wall clock.
 fn wall_clock_start(replies: &[Reply]) -> Option<SystemTime> {
     let first = replies.iter().map(|reply| reply.at_s).reduce(f64::min)?;
     let seconds = Some(first).filter(|first| *first > WALL_CLOCK_S)?;
     SystemTime::UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(seconds).ok()?)
 }
 
-/// Sorts by the moment of sending; `false` when the stamps do not tell it, and the order is the file's.
+/// Sorts the replies by the moment of sending. Returns `false` when the stamps do not show it. The replies then stay in
+/// the order of the file.
 ///
-/// Files are in the order of the replies, in which a slow request is far from its neighbours, and
-/// autocorrelation is about neighbours. Where many requests share a stamp, taking the latency off a common
-/// end would put the slowest first: a pattern that is not in the load.
+/// A file has its replies in the order of their arrival. There, a slow request is far from the neighbours with which it
+/// was sent, but autocorrelation is about neighbours. If many requests end at the same stamp, subtracting the latencies
+/// would put the slowest first, a pattern that the load does not have.
 fn in_order_of_sending(replies: &mut [Reply], stamps_are_ends: bool) -> bool {
     let by_time = |one: &Reply, other: &Reply| one.at_s.total_cmp(&other.at_s);
     replies.sort_by(by_time);
@@ -219,7 +218,7 @@ fn in_order_of_sending(replies: &mut [Reply], stamps_are_ends: bool) -> bool {
     true
 }
 
-/// A digest of all that was measured, by which copies of a file are known.
+/// Returns a digest of all measured requests. Copies of a file have the same digest.
 fn digest(replies: &[Reply], failures: u64) -> u64 {
     let mut hasher = DefaultHasher::new();
     failures.hash(&mut hasher);
@@ -230,8 +229,8 @@ fn digest(replies: &[Reply], failures: u64) -> u64 {
     hasher.finish()
 }
 
-/// Sums up sorted replies over time; empty when all were sent at one moment. Where the stamps are too coarse
-/// to tell the order, no bin is narrower than the gap between two of them.
+/// Summarises sorted replies over time. Returns nothing when all have the same stamp. If the stamps are too coarse to
+/// show the order, no bin is narrower than the gap between two stamps.
 fn timeline(replies: &[Reply], is_ordered: bool) -> Vec<TimeBin> {
     let (Some(first), Some(last)) = (replies.first(), replies.last()) else {
         return Vec::new();
@@ -245,7 +244,7 @@ fn timeline(replies: &[Reply], is_ordered: bool) -> Vec<TimeBin> {
         let smallest = gaps.filter(|gap| *gap > 0.0).reduce(f64::min);
         width = smallest.map_or(width, |gap| width.max(gap));
     }
-    // The end itself belongs to the last bin.
+    // The last stamp belongs to the last bin.
     let bin_of =
         |reply: &Reply| (((reply.at_s - first.at_s) / width).floor() as usize).min(TIME_BINS - 1);
     let parts =
@@ -263,16 +262,16 @@ fn timeline(replies: &[Reply], is_ordered: bool) -> Vec<TimeBin> {
     bins.collect()
 }
 
-/// More kinds are no kinds: somebody put an identifier into the name.
+/// A run with more kinds probably has identifiers in the names.
 const MAX_KINDS: usize = 500;
 
-/// Kinds of request by number, with the failures of each.
+/// Numbers the kinds of request, and counts the failures of each.
 #[derive(Debug, Default)]
 struct Kinds {
-    /// Each as it stands in the file, its two columns with a blank between them.
+    /// Each kind as it stands in the file: its two columns with a space between them.
     numbers: HashMap<Vec<u8>, usize>,
     failures: Vec<u64>,
-    /// The name that is looked up; kept for its memory.
+    /// Buffer for the name that is looked up. It is reused to avoid allocations.
     sought: Vec<u8>,
 }
 
@@ -297,13 +296,13 @@ impl Kinds {
         Ok(number)
     }
 
-    /// Names the kinds of a run, and adds the run of each kind alone where there are several.
+    /// Names the kinds of a run. With several kinds, adds the run of each kind alone.
     fn add_to(self, run: &mut Run, replies: &[Reply]) {
         let name = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).trim_end().to_owned();
         let named = self.numbers.into_iter();
         let mut named: Vec<(String, usize)> =
             named.map(|(own, number)| (name(own), number)).collect();
-        // Of two that a terminal shows alike, the same one counts each time.
+        // Sorted by number, so that the choice between two names that print alike is always the same.
         named.sort_by_key(|(_, number)| *number);
         run.kinds = named.iter().map(|(name, _)| name.clone()).collect();
         if named.len() < 2 {

@@ -1,8 +1,8 @@
-//! What the JSON summary of a run, `X.json` beside `X.csv`, says that its CSV does not: when the run
-//! started, what of it was measured, and whether its load client was the bottleneck.
+//! Reads from the JSON summary of a run, `X.json` beside `X.csv`, what the CSV lacks: when the run started, what was
+//! measured, and whether the load client was the bottleneck.
 //!
-//! The shape is read leniently, because the file may be of an older or newer version, or nothing of ours at
-//! all; only what says plainly "invalid" counts against the run.
+//! The file may be from an older or newer version, or may not be ours at all. The reader is therefore lenient: only a
+//! clear "invalid" counts against the run.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -15,26 +15,26 @@ use crate::compare::read::unpacked_name;
 use crate::compare::run::Run;
 use crate::measure::window::ThroughputWindow;
 
-/// Larger files are no summary of a run.
+/// Larger files are not summaries of a run.
 const LARGEST_BYTES: u64 = 16 << 20;
-/// What is said of a run that is invalid without a reason.
+/// The reason for a run that is invalid without a stated reason.
 const NO_REASON: &str = "its summary gives no reason";
 
-/// Where the summary of a run lies: `X.json` of `X.csv` and of `X.csv.gz`.
+/// Returns the path of the summary of a run: `X.json` for `X.csv` and `X.csv.gz`.
 pub(crate) fn summary_beside(csv: &Path) -> PathBuf {
     unpacked_name(csv).with_extension("json")
 }
 
-/// What lies beside the CSV of a run.
+/// The file beside the CSV of a run.
 #[derive(Debug, Default)]
 pub(super) struct Beside {
-    /// With a `run_id`, which tells a summary of a run from any other JSON.
+    /// A JSON object with a `run_id`, which marks it as the summary of a run.
     summary: Option<Value>,
     warning: Option<Warning>,
 }
 
 impl Beside {
-    /// Nothing but this warning.
+    /// Makes a value with this warning only.
     fn warning(kind: &str, text: String) -> Self {
         Self {
             summary: None,
@@ -58,20 +58,21 @@ impl Beside {
             },
             Err(error) => {
                 let path = path.display();
-                let text =
-                    format!("cannot read {path}: {error}; whether its run was valid is not known");
+                let text = format!(
+                    "cannot read {path}: {error}; it is not known whether its run was valid"
+                );
                 Self::warning("unread summary", text)
             }
         }
     }
 
-    /// What the summary has at this place, where it has anything.
+    /// Returns the summary's value at this JSON pointer, if there is one.
     fn at(&self, pointer: &str) -> Option<&Value> {
         self.summary.as_ref()?.pointer(pointer)
     }
 
-    /// Keeps the summary if it is of this run, and returns whether it is. One that counts other requests than the CSV
-    /// was left by an earlier run of that name: nothing of it stays but a warning.
+    /// Keeps the summary if it belongs to this run, and returns whether it does. An earlier run of the same name may
+    /// have left a summary that counts other requests than the CSV. Only a warning remains of it.
     pub(super) fn keep_if_of(&mut self, csv: &Path, run: &Run) -> bool {
         let told = self.at("/summary/total/requests").and_then(Value::as_u64);
         let found = run.latencies_ms.len() as u64 + run.failures;
@@ -81,14 +82,14 @@ impl Beside {
         let (summary, csv) = (summary_beside(csv), csv.display());
         let text = format!(
             "{} counts {told} measured request(s) and {csv} has {found}: it is of another run and was left \
-             out; whether the run was valid is not known",
+             out; it is not known whether the run was valid",
             summary.display()
         );
         *self = Self::warning("summary of another run", text);
         false
     }
 
-    /// The measured window, if a summary tells it.
+    /// Returns the measured window, if the summary has it.
     pub(super) fn window(&self) -> Option<ThroughputWindow> {
         let (start, end) = self.window_ns()?;
         Some(ThroughputWindow::over(start, end))
@@ -99,13 +100,13 @@ impl Beside {
         let start = number("/plan/warm_up_seconds")?;
         let by_time = self.at("/ended_by").is_some_and(|by| by == "run_time");
         let run_time = number("/plan/run_time_seconds").filter(|_| by_time);
-        // Summaries of before told the time up to the last request as the window's length.
+        // In older summaries the length of the window ends at the last request.
         let end = run_time.or_else(|| Some(start + number("/summary/window_seconds")?))?;
         let nanoseconds = |seconds: f64| (seconds * 1e9).round() as u64;
         Some((nanoseconds(start), nanoseconds(end)))
     }
 
-    /// Adds what the summary knows.
+    /// Adds the summary's data to the run.
     pub(super) fn add_to(self, run: &mut Run) {
         let text = |pointer| self.at(pointer)?.as_str();
         let started = text("/started").and_then(|started| humantime::parse_rfc3339(started).ok());
@@ -124,7 +125,7 @@ impl Beside {
     }
 }
 
-/// A text of the file as a terminal may show it.
+/// Replaces control characters, so that a terminal can show a text of the file.
 fn shown(text: &str) -> String {
     text.replace(char::is_control, " ")
 }
@@ -157,7 +158,7 @@ mod tests {
             r#"{"run_id": "1", "started": "2023-11-14T22:13:20.250Z", "validity": {"verdict": "invalid",
                 "findings": [{"reason": "used 1.9 cores", "advice": "lower --users"}, {"reason": "la\u001bte"}]}}"#,
         ));
-        // As a terminal may show it.
+        // Control characters are replaced.
         assert_eq!(run.invalid, ["used 1.9 cores", "la te"]);
         assert_eq!(run.run_id.as_deref(), Some("1"));
         let since = run.started.unwrap().duration_since(SystemTime::UNIX_EPOCH);

@@ -120,7 +120,7 @@ fn a_file_packed_with_gzip_reads_like_the_unpacked_one() {
     let mut encoder = flate2::read::GzEncoder::new(text.as_bytes(), flate2::Compression::fast());
     encoder.read_to_end(&mut packed).unwrap();
     std::fs::write(at("run.csv"), text).unwrap();
-    // By its content, whatever the name says.
+    // The content decides, not the name.
     for name in ["run.csv.gz", "run.log"] {
         std::fs::write(at(name), &packed).unwrap();
     }
@@ -136,7 +136,7 @@ fn a_file_packed_with_gzip_reads_like_the_unpacked_one() {
     assert_eq!(log.unwrap().latencies_ms, [4.0, 5.0]);
 }
 
-/// Lines that are packed to less than a hundredth, as no run is.
+/// Makes lines that shrink to less than a hundredth, which no real run does.
 fn made_to_fill_the_memory() -> Vec<u8> {
     let line = b"K,c,3\n";
     let lines = line.repeat(ALWAYS_ALLOWED as usize / line.len());
@@ -157,7 +157,7 @@ fn a_file_made_to_fill_the_memory_is_refused_from_a_pipe_as_well() {
     assert!(made.unwrap().success());
     let writer = std::thread::spawn({
         let pipe = pipe.clone();
-        // The reader goes before the end.
+        // The reader closes the pipe before the end.
         move || drop(std::fs::write(pipe, packed))
     });
     for path in [file, pipe] {
@@ -167,7 +167,7 @@ fn a_file_made_to_fill_the_memory_is_refused_from_a_pipe_as_well() {
     writer.join().unwrap();
 }
 
-/// What tells a window is left out with the rest of such a summary.
+/// The window of such a summary is ignored with the rest of it.
 #[test]
 fn the_window_of_a_summary_of_another_run_is_not_used() {
     let folder = tempfile::tempdir().unwrap();
@@ -189,7 +189,7 @@ fn the_window_of_a_summary_of_another_run_is_not_used() {
         (run.throughput.unwrap(), run.window_is_guessed)
     };
     assert_eq!(read(3), (0.3, false));
-    // From the first to the last request: 2 s.
+    // From the first to the last request, 2 s.
     assert_eq!(read(4), (1.0, true));
 }
 
@@ -200,7 +200,7 @@ fn other_packings_and_damage_are_told() {
         (b"\x1f\x8bis not packed", "its gzip data is damaged"),
         (
             b"\x28\xb5\x2f\xfd",
-            "is packed by zstd, and only gzip is read",
+            "is packed with zstd, but only gzip can be read",
         ),
     ] {
         let read = super::read(Path::new("run.csv.gz"), bytes, Beside::default());
@@ -258,7 +258,7 @@ fn reads_k6s_metrics() {
     assert!(error.contains("line 2, column timestamp"), "{error}");
 }
 
-/// k6 puts the URL into the name: every request is a kind of its own.
+/// Makes a k6 file whose names hold the URL, so that many requests are kinds of their own.
 fn k6_with_kinds(requests: usize, kinds: usize) -> String {
     let mut text = String::from("metric_name,timestamp,metric_value,name\n");
     for index in 0..requests {

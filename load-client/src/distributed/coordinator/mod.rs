@@ -1,4 +1,5 @@
-//! The coordinator of a run: gathers workers, starts them together, adds up what they measure, sees who is lost. Pure.
+//! The coordinator of a run: gathers workers, starts them together, adds up their measurements, detects lost workers.
+//! Pure. A coordinator is "in office" once the log has its claim of the run, until another coordinator claims it.
 
 mod phases;
 
@@ -9,10 +10,11 @@ use super::act::{Act, Ending, Terms};
 use super::course::Course;
 use super::{Entry, LoadNote, Measurement, Note, PROTOCOL, Says};
 
-/// A worker that is not heard for so long is lost: five seconds after it died, the run is known to be INVALID.
+/// A worker that is silent for this long is lost. So a run is known to be INVALID five seconds after a worker died.
 const SILENCE: Duration = Duration::from_secs(4);
-const NOT_GIVEN_BACK: &str = "the log does not give back what is written to it, within --patience";
-/// Whoever was not called for longer has slept, and heard nobody meanwhile.
+const NOT_GIVEN_BACK: &str =
+    "records that were written to the log could not be read back within --patience";
+/// A longer gap between two calls means that the coordinator was suspended and heard nobody meanwhile.
 const NAP: Duration = Duration::from_secs(1);
 
 /// The coordinator.
@@ -20,28 +22,29 @@ const NAP: Duration = Duration::from_secs(1);
 pub(crate) struct Coordinator {
     id: String,
     terms: Terms,
-    /// `None` for one that takes over: the log has the plan.
+    /// The load of a new run; `None` to take over a run whose plan is in the log.
     load: Option<LoadNote>,
     course: Course,
     /// Workers that another run has taken.
     taken: BTreeSet<String>,
-    /// Its claim was read: it is in office.
+    /// Whether the coordinator has read its own claim.
     is_in_office: bool,
     wrote: Wrote,
-    /// When something happened that it waits for.
+    /// When the last event happened that the coordinator waited for.
     since: Duration,
-    /// When it was called last.
+    /// When the coordinator was called last.
     awake: Duration,
     /// Since when the log does not answer.
     deaf_since: Option<Duration>,
-    /// It has caught up with the results.
+    /// Whether the coordinator has caught up with the results.
     hears: bool,
-    /// How it is about to end, and since when: once the log has it, before another's claim.
+    /// How the run is about to end, and since when. It ends once the log confirms that, unless another claim comes
+    /// first.
     closing: Option<(Ending, Duration)>,
     ended: bool,
 }
 
-/// What is on its way to the log.
+/// The records that are written, but perhaps not yet in the log.
 #[derive(Debug, Default)]
 struct Wrote {
     claim: bool,
@@ -51,8 +54,8 @@ struct Wrote {
 }
 
 impl Coordinator {
-    /// Is about to take a run: a new one with this load, or without a load one that another coordinator has begun. It reads
-    /// the log, and then begins.
+    /// Creates the coordinator of a new run with this load or, without a load, of a run that another coordinator has
+    /// begun. It reads the log first, and then begins.
     pub(crate) fn new((id, run): (String, String), terms: Terms, load: Option<LoadNote>) -> Self {
         Self {
             id,
@@ -71,7 +74,7 @@ impl Coordinator {
         }
     }
 
-    /// Claims the run, once it has read what the log had when it came; or ends.
+    /// Claims the run, or ends. To be called once the existing records of the log are read.
     pub(crate) fn begin(&mut self, now: Duration) -> Vec<Act> {
         if self.ended {
             return Vec::new();
@@ -81,13 +84,15 @@ impl Coordinator {
         let wrong = match &self.load {
             Some(_) if log.opened_ms.is_some() => {
                 format!(
-                    "there is a run {run}: --resume {run} takes it over, and --run names another"
+                    "run {run} exists already: --resume {run} takes it over, and --run names another"
                 )
             }
             None if log.opened_ms.is_none() => format!("the log has no run {run}"),
             None if log.is_over() => self.is_over(),
             None if log.plan.is_none() => {
-                format!("run {run} has no plan, its coordinator died before it: start a new run")
+                format!(
+                    "run {run} has no plan, because its coordinator died early: start a new run"
+                )
             }
             _ => {
                 self.wrote.claim = true;
@@ -98,12 +103,12 @@ impl Coordinator {
         self.end(Ending::NotBegun(wrong))
     }
 
-    /// The run, as it has read it.
+    /// Returns the run, as far as its records are read.
     pub(crate) fn course(&self) -> &Course {
         &self.course
     }
 
-    /// Takes the next record of the control log; `now` is the time since its own start.
+    /// Takes the next record of the control log; `now` is the time since the coordinator's start.
     pub(crate) fn read(&mut self, entry: &Entry, now: Duration) -> Vec<Act> {
         self.wake(now);
         self.deaf_since = None;
@@ -159,7 +164,7 @@ impl Coordinator {
         self.advance(now)
     }
 
-    /// Takes the time that it slept out of what it waits for: what others said meanwhile is still to be read.
+    /// Adds the time of a suspension to all deadlines, because the records of that time are still to be read.
     fn wake(&mut self, now: Duration) {
         let slept = now.saturating_sub(std::mem::replace(&mut self.awake, now));
         if slept > NAP {
@@ -176,7 +181,7 @@ impl Coordinator {
         seats.for_each(|seat| seat.heard += time);
     }
 
-    /// The log does not answer: it is silent, and nobody can tell who else is. For that long it is waited for.
+    /// Notes that the log does not answer. Meanwhile nobody counts as silent. The run ends after `--patience` of that.
     pub(crate) fn deaf(&mut self, now: Duration) -> Vec<Act> {
         let since = *self.deaf_since.get_or_insert(now);
         self.wait_longer(now.saturating_sub(self.awake));
@@ -193,7 +198,7 @@ impl Coordinator {
         Vec::new()
     }
 
-    /// What the results had when it came has been read: from here on who says nothing is silent.
+    /// Notes that the existing results are read. From now on, a worker without new records is silent.
     pub(crate) fn has_read_results(&mut self, now: Duration) {
         self.hears = true;
         let seats = self.course.seats.iter_mut();
@@ -204,7 +209,7 @@ impl Coordinator {
         self.is_in_office
     }
 
-    /// Somebody asks for the end: nothing more is sent.
+    /// Stops the run: nothing more is sent.
     pub(crate) fn stop(&mut self, reason: &str) -> Vec<Act> {
         let reason = reason.to_owned();
         if std::mem::replace(&mut self.wrote.stop, true) {
@@ -216,7 +221,7 @@ impl Coordinator {
         vec![self.write(Says::Stop { reason })]
     }
 
-    /// Somebody does not even wait for replies.
+    /// Aborts the run, without waiting for replies.
     pub(crate) fn abort(&mut self, reason: &str) -> Vec<Act> {
         let reason = reason.to_owned();
         self.close(match self.course.log.start {
@@ -239,11 +244,11 @@ impl Coordinator {
             let is_late = now.saturating_sub(since) >= SILENCE;
             return match (is_late, ending) {
                 (false, _) => Vec::new(),
-                // Only the log can say that nobody else has taken it.
+                // Only the log can confirm that no other coordinator has taken the run.
                 (true, Ending::Finished) => {
                     let run = &self.course.run;
                     let reason = format!(
-                        "the log does not confirm the end: `run --resume {run}` tells how it ended"
+                        "the log does not confirm the end: `run --resume {run}` shows how it ended"
                     );
                     self.end(Ending::NotBegun(reason))
                 }
@@ -251,7 +256,7 @@ impl Coordinator {
             };
         }
         if self.course.log.is_over() {
-            // Just before it was taken over.
+            // The run ended just before it was taken over.
             return self.end(Ending::NotBegun(self.is_over()));
         }
         if self.course.log.plan.is_none() {
@@ -270,10 +275,10 @@ impl Coordinator {
 
     fn is_over(&self) -> String {
         let run = &self.course.run;
-        format!("run {run} is over: `load-client report {run}` shows what it measured")
+        format!("run {run} is over: `load-client report {run}` shows its results")
     }
 
-    /// Ends, once the log says so.
+    /// Writes the end. The coordinator ends once the log confirms that.
     fn close(&mut self, ending: Ending) -> Vec<Act> {
         let says = match &ending {
             Ending::NotBegun(reason) | Ending::Invalid(reason) => {
@@ -287,7 +292,7 @@ impl Coordinator {
             return Vec::new();
         }
         if !self.is_in_office {
-            // Of a claim that is on its way, this is right behind it.
+            // If a claim is on its way, this record directly follows it.
             let claimed = self.wrote.claim.then(|| self.write(says));
             return claimed.into_iter().chain(self.end(ending)).collect();
         }
@@ -302,7 +307,7 @@ impl Coordinator {
         vec![Act::End(ending)]
     }
 
-    /// The note that ends the run, for all who look at it.
+    /// Returns the note with the exit code, for all who follow the run.
     pub(crate) fn verdict(&self, exit_code: u8) -> Note {
         self.note(Says::Verdict { exit_code })
     }

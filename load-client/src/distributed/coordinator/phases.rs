@@ -1,4 +1,4 @@
-//! What a coordinator in office does, before the plan, before the start, and behind it.
+//! The work of a coordinator in office: before the plan, before the start, and after it.
 
 use std::time::Duration;
 
@@ -32,15 +32,15 @@ impl Coordinator {
             Err(seated) => {
                 let patience = humantime::format_duration(self.terms.patience);
                 let reason = format!(
-                    "{seated} of {wanted} workers came within --patience {patience}: start more `load-client worker`, each \
-                     with another --index if it has one"
+                    "{seated} of {wanted} workers came within --patience {patience}: start more `load-client worker`, \
+                     with different --index if they have one"
                 );
                 self.close(Ending::NotBegun(reason))
             }
         }
     }
 
-    /// Starts when all are ready, and agree on what is sent.
+    /// Starts the run when all workers are ready and agree on the load.
     pub(super) fn start(&mut self, now: Duration) -> Vec<Act> {
         let expected = self.course.log.plan.as_ref().map(|plan| plan.load.digest());
         let mut ready = self.course.log.ready.iter();
@@ -80,7 +80,7 @@ impl Coordinator {
                 );
                 return self.close(Ending::Invalid(reason));
             }
-            // Before the first request is sent.
+            // This is decided before the first request is sent.
             None if since_start >= self.terms.delay * 3 / 4 => {
                 let missing = self
                     .course
@@ -108,7 +108,7 @@ impl Coordinator {
                     "worker {} was not heard for {SILENCE:?}: it is lost",
                     seat.name
                 ),
-                Some(_) => format!("not all that worker {} has measured came", seat.name),
+                Some(_) => format!("some measurements of worker {} are missing", seat.name),
             };
             if !self.terms.continues {
                 return self.close(Ending::Invalid(reason));

@@ -1,4 +1,4 @@
-//! Coordinators and workers over a log in memory, which they read at their own pace, with crashes, pauses and repeats.
+//! Coordinators and workers over a log in memory. They read it at their own pace, with crashes, pauses and repeats.
 
 mod world;
 
@@ -35,7 +35,7 @@ proptest! {
         world.coordinate("c1", terms(workers, false), Some(load()), Fate::Dies(dies));
         world.steps(dies + pause);
         let had_plan = world.control.iter().any(|own| matches!(own.note.says, Says::Plan(_)));
-        // It may have written the end, and died before it read it.
+        // The coordinator may have died after it wrote the end and before it read it.
         let was_over = world.control.iter().any(|own| matches!(own.note.says, Says::Finished));
         world.coordinate("c2", terms(workers, false), None, Fate::Lives);
         world.steps(LONG);
@@ -75,7 +75,7 @@ proptest! {
             prop_assert_eq!(&world.bosses[0].ending, &Some(Ending::Fenced));
             prop_assert_eq!(&world.bosses[1].ending, &Some(Ending::Finished));
             prop_assert_eq!(world.added(1), world.sent(1));
-            // Whatever it wrote before it saw the claim has no effect.
+            // The records that it wrote before it saw the claim have no effect.
             let late = world.control[claimed..].iter().filter(|own| own.note.from == "c1");
             let log = &world.bosses[1].machine.course().log;
             prop_assert!(late.count() <= 1 && log.aborted.is_none());
@@ -149,7 +149,7 @@ proptest! {
     }
 }
 
-/// A log that does not answer makes nobody lost, and is not waited for for ever.
+/// While the log does not answer, no worker is lost. The wait for the log is bounded.
 #[test]
 fn a_run_whose_log_does_not_answer_ends_with_that() {
     let mut world = World::new(1, &[Fate::Lives; 2]);
@@ -203,7 +203,7 @@ fn a_worker_that_would_send_something_else_ends_the_run_before_it_begins() {
         format!("{:?}", world.bosses[0].ending)
     };
     let other_plan = told(&|ready| ready.digest = "other".to_owned());
-    // The same plan, of which another build makes something else.
+    // The same plan, from which another build makes a different load.
     let other_load = told(&|ready| ready.header.run.target = "11/s".to_owned());
     for told in [other_plan, other_load] {
         assert!(told.contains("would send something else"), "{told}");
@@ -290,7 +290,7 @@ fn a_worker_takes_the_run_that_it_is_for_and_one_at_a_time() {
     let done = worker.read(&planned("a"), Duration::ZERO);
     let told = format!("{done:?}");
     assert!(told.contains("busy with run b"), "{told}");
-    // A start by somebody who is not in office.
+    // A start by a coordinator that is not in office.
     let mut other = entry("b", Says::Start { delay_ms: 1 });
     other.note.from = "somebody".to_owned();
     worker.prepared(Ok(ready()), Duration::ZERO);

@@ -1,5 +1,5 @@
-//! A world in memory: a log, and coordinators and workers who read it at their own pace; who may die, sleep, and see records
-//! twice.
+//! A world in memory: a log, and coordinators and workers that read it at their own pace. They may die, sleep, and see
+//! records twice.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::stats::SplitMix64;
 
 pub(super) const STEP_MS: u64 = 100;
 pub(super) const RUN: &str = "run";
-/// What a worker sends, in seconds.
+/// How long a worker sends, in seconds.
 pub(super) const SENDING: u64 = 6;
 
 pub(super) fn terms(workers: u32, continues: bool) -> Terms {
@@ -56,12 +56,12 @@ pub(super) fn ready() -> Ready {
     }
 }
 
-/// What becomes of a participant at some step.
+/// The fate of a participant.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Fate {
     Lives,
     Dies(u64),
-    /// Reads and does nothing from the first step to the second.
+    /// The participant neither reads nor acts from the first step to the second.
     Pauses(u64, u64),
 }
 
@@ -89,7 +89,7 @@ pub(super) struct Hand {
     pub(super) machine: Worker,
     pub(super) fate: Fate,
     pub(super) read: usize,
-    /// The step after which it is ready.
+    /// The step after which the worker is ready.
     pub(super) ready_at: Option<u64>,
     pub(super) begin_ms: Option<u64>,
     pub(super) begun: usize,
@@ -106,7 +106,7 @@ pub(super) struct World {
     pub(super) results: Vec<Measurement>,
     pub(super) bosses: Vec<Boss>,
     pub(super) hands: Vec<Hand>,
-    /// What the first worker is about to send.
+    /// The load that the first worker is about to send.
     pub(super) first: Ready,
 }
 
@@ -194,7 +194,7 @@ impl World {
         }
     }
 
-    /// How many records somebody reads who has so many before it.
+    /// Returns how many of the waiting records a participant reads in this step.
     fn some(&mut self, waiting: usize) -> usize {
         match self.random.draw() % 3 {
             0 => waiting.min(1),
@@ -215,7 +215,7 @@ impl World {
             let acts = self.bosses[boss].machine.read(&entry, now);
             self.act(boss, acts);
         }
-        // Its results are read in another thread, once the plan is known.
+        // Another thread reads the results, once the plan is known.
         if self.bosses[boss].machine.course().log.plan.is_some() {
             if results == 0 && self.results.is_empty() {
                 self.bosses[boss].machine.has_read_results(now);
@@ -285,7 +285,7 @@ impl World {
         }
     }
 
-    /// Measures as long as it sends: an interval and a beat each second, and what there was at the end.
+    /// Writes an interval and a beat each second while the worker sends, and its end.
     fn send(&mut self, hand: usize) {
         let own = &self.hands[hand];
         let Some(begin) = own
@@ -331,7 +331,7 @@ impl World {
     pub(super) fn steps(&mut self, steps: u64) {
         for _ in 0..steps {
             self.step += 1;
-            // Whoever is first.
+            // The order of the participants is random.
             for place in 0..self.hands.len() {
                 self.hand_steps(place);
             }
@@ -341,7 +341,7 @@ impl World {
         }
     }
 
-    /// All intervals that workers have sent, each with the worker's part.
+    /// Returns all intervals that workers have sent, each with the worker's part.
     pub(super) fn sent(&self, boss: usize) -> Vec<(usize, u64)> {
         let log = &self.bosses[boss].machine.course().log;
         let all = self.results.iter().filter_map(|own| match &own.says {

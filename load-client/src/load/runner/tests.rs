@@ -1,4 +1,4 @@
-//! The runner against a transport in memory, on paused time.
+//! Tests of the runner with a transport in memory, on paused time.
 
 mod open;
 
@@ -15,12 +15,12 @@ use crate::measure::summary::{Sample, Status};
 use crate::scenario::Request;
 use crate::transport::{Answer, Failure, Pending, Refusal};
 
-/// What the service in memory does with a request.
+/// The behaviour of the service in memory.
 #[derive(Clone)]
 enum Service {
     RepliesAfter(Duration),
     RepliesBeforeSendReturns,
-    /// The stamp of the reply is later than the deadline, and yet the user sees it in time.
+    /// The stamp of the reply is later than the deadline, but the user gets the reply in time.
     StampsAfter(Duration),
     Silent,
     Refuses,
@@ -71,7 +71,7 @@ impl Transport for Memory {
                 });
             }
             Service::Refuses => {
-                // Without its pause a user never lets the paused clock go on: fail, do not hang.
+                // A user without its pause never lets the paused clock go on: fail instead of hanging.
                 assert!(self.sent.lock().unwrap().len() < 1000, "hammered");
                 self.pending
                     .complete(&id, Err(Failure::Send("queue full".to_owned())));
@@ -123,7 +123,7 @@ fn open_plan(rate: f64, seconds: u64) -> Plan {
     plan
 }
 
-/// Requests that differ in nothing but their id.
+/// Requests that differ only in their id.
 struct Fixed([String; 1]);
 
 impl Scenario for Fixed {
@@ -140,7 +140,7 @@ fn scenario() -> Arc<dyn Scenario> {
     Arc::new(Fixed(["createOrder".to_owned()]))
 }
 
-/// Runs a plan on paused time; returns its samples in the order in which they ended.
+/// Runs a plan on paused time. Returns its samples in the order in which they ended.
 async fn collect<T: Transport>(plan: Plan, transport: Arc<T>, control: Control) -> Vec<Sample> {
     let (samples, receiver) = Samples::channel();
     let engine = Engine::new(plan, scenario(), transport, samples, &control);
@@ -148,7 +148,7 @@ async fn collect<T: Transport>(plan: Plan, transport: Arc<T>, control: Control) 
     receiver.take()
 }
 
-/// The first sample of a service that answers at once: paused time would never end its run.
+/// Returns the first sample of a service that answers at once. On paused time such a run would never end.
 async fn first_sample(service: Service) -> Sample {
     let control = Control::default();
     let stop = control.stop.clone();
@@ -172,14 +172,14 @@ async fn next_sample(receiver: &SampleReceiver) -> Sample {
     }
 }
 
-/// Sends a schedule by tokio's timer, which follows a clock that tests pause.
+/// Sends a schedule with tokio's timer, because tests can pause its clock.
 async fn by_timer<T: Transport>(mut dispatcher: Dispatcher<T>) {
     while let Some(until) = dispatcher.step() {
         tokio::time::sleep_until(until.into()).await;
     }
 }
 
-/// The milliseconds at which requests were sent.
+/// Returns the milliseconds at which requests were sent.
 fn sent(samples: &[Sample]) -> Vec<u64> {
     let mut sent: Vec<_> = samples
         .iter()
@@ -348,8 +348,8 @@ async fn warm_up_requests_are_flagged_by_their_send() {
     assert_eq!(flags, [true, true, false, false]);
 }
 
-/// Runs a plan for a service that takes 100 ms; returns how many users, or requests in flight, there were
-/// at each of these milliseconds. `steer` is called at second 2.
+/// Runs a plan for a service that takes 100 ms. Returns the number of users, or requests in flight, at each of these
+/// milliseconds. `steer` is called at second 2.
 async fn active(plan: Plan, looks: &[u64], steer: impl FnOnce(&Control)) -> Vec<u32> {
     let control = Control::default();
     let (samples, _receiver) = Samples::channel();
@@ -376,8 +376,8 @@ async fn active(plan: Plan, looks: &[u64], steer: impl FnOnce(&Control)) -> Vec<
     found
 }
 
-/// Runs a plan for a service that takes 100 ms. Takes users away at this millisecond, and wants them again so many
-/// milliseconds and turns of other tasks later. Returns when requests were sent.
+/// Runs a plan for a service that takes 100 ms. Takes users away at the millisecond `at`. Wants them again `later`
+/// milliseconds and `turns` turns of other tasks later. Returns when requests were sent.
 async fn sent_while(plan: Plan, users: i32, at: u64, (later, turns): (u64, usize)) -> Vec<u64> {
     let control = Control::default();
     let steered = control.clone();

@@ -36,7 +36,7 @@ fn constant_spacing_is_exact() {
 
 #[test]
 fn a_ramp_meets_its_square_roots() {
-    // The integral of 2t is t²: request k is due at the root of k.
+    // The integral of 2t is t², so request k is due at the square root of k.
     let due = constant(&[segment(3.0, 0.0, 6.0)]).map(|due| due.as_secs_f64());
     for (index, due) in due.enumerate() {
         assert!((due - (index as f64).sqrt()).abs() < 1e-9, "{index} {due}");
@@ -60,7 +60,7 @@ fn segments_follow_each_other_without_a_gap() {
 fn a_changed_rate_keeps_what_was_due() {
     let mut schedule = constant(&[endless(10.0)]);
     assert_eq!(milliseconds(schedule.by_ref().take(3)), [0, 100, 200]);
-    // Half a request has built up by 350 ms since the one of 300 ms, which is late and stays due.
+    // Half a request has built up between 300 ms and 350 ms. The request of 300 ms is late and stays due.
     schedule.set_rate(Duration::from_millis(350), 100.0);
     assert_eq!(milliseconds(schedule.by_ref().take(3)), [300, 355, 365]);
     schedule.set_rate(Duration::from_secs(1), 0.0);
@@ -94,7 +94,7 @@ fn poisson_arrivals_are_the_same_for_a_seed_and_keep_the_rate() {
     };
     assert_eq!(run(1), run(1));
     assert_ne!(run(1), run(2));
-    // Ten standard deviations of a Poisson count of mean 10,000.
+    // Ten standard deviations of a Poisson count with mean 10,000.
     assert!((9000..11_000).contains(&run(1).len()), "{}", run(1).len());
 }
 
@@ -106,7 +106,8 @@ fn segments() -> impl Strategy<Value = Vec<Segment>> {
     prop::collection::vec(any, 1..6)
 }
 
-/// What each of several clients sends, each a number with its instant, and begun that much later than the first.
+/// Returns what each of several clients sends, as numbers with their moments. Each client begins by its delay later
+/// than the first.
 fn parts(segments: &[Segment], arrivals: Arrivals, late: &[Duration]) -> Vec<Vec<(u64, Duration)>> {
     let of = u32::try_from(late.len()).unwrap();
     let part = |(index, late): (u32, &Duration)| {
@@ -123,7 +124,7 @@ fn parts(segments: &[Segment], arrivals: Arrivals, late: &[Duration]) -> Vec<Vec
     (0..).zip(late).map(part).collect()
 }
 
-/// Gaps of what all clients send together, in seconds.
+/// Returns the gaps between the requests of all clients together, in seconds.
 fn gaps(parts: Vec<Vec<(u64, Duration)>>) -> Vec<f64> {
     let mut all: Vec<Duration> = parts.into_iter().flatten().map(|(_, due)| due).collect();
     all.sort_unstable();
@@ -131,7 +132,7 @@ fn gaps(parts: Vec<Vec<(u64, Duration)>>) -> Vec<f64> {
     all.windows(2).map(gap).collect()
 }
 
-/// The largest distance of gaps from those of a Poisson process of this rate (Kolmogorov and Smirnov).
+/// Returns the largest distance of the gaps from those of a Poisson process of this rate (Kolmogorov and Smirnov).
 fn distance_from_exponential(mut gaps: Vec<f64>, rate: f64) -> f64 {
     gaps.sort_unstable_by(f64::total_cmp);
     let count = gaps.len() as f64;
@@ -162,7 +163,7 @@ fn poisson_arrivals_of_several_clients_are_poisson_however_late_some_begin() {
         let parts = parts(&[segment(200.0, 100.0, 100.0)], arrivals, &late);
         let sizes: Vec<usize> = parts.iter().map(Vec::len).collect();
         let gaps = gaps(parts);
-        // At 1 % (Smirnov 1948).
+        // The bound at 1 % (Smirnov 1948).
         let bound = 1.63 / (gaps.len() as f64).sqrt();
         let distance = distance_from_exponential(gaps, 100.0);
         assert!(
@@ -170,7 +171,7 @@ fn poisson_arrivals_of_several_clients_are_poisson_however_late_some_begin() {
             "{late:?} {sizes:?}: {distance} of {bound}"
         );
     }
-    // Every third request to one client would not do: its own gaps are too even.
+    // Giving every third request to one client does not work: its gaps are too even.
     let whole = parts(&[segment(200.0, 100.0, 100.0)], arrivals, &late(&[0])).remove(0);
     let third = whole.iter().copied().step_by(3).collect::<Vec<_>>();
     let bound = 1.63 / (third.len() as f64).sqrt();
@@ -217,7 +218,7 @@ proptest! {
         }
         let integral: f64 = segments.iter().map(Segment::requests).sum();
         if seed.is_none() {
-            // Request 0 comes at once, so a fraction at the end is a request more.
+            // Request 0 is due at once, so a fraction at the end counts as one more request.
             prop_assert_eq!(f64::from(count), integral.ceil());
         } else {
             prop_assert!((f64::from(count) - integral).abs() <= 10.0 * integral.sqrt() + 10.0);
@@ -235,7 +236,7 @@ proptest! {
                 integral += segment.from * seconds + slope * seconds * seconds / 2.0;
                 left -= seconds;
             }
-            // Instants are whole nanoseconds; the fastest rate here is 100 a second.
+            // The moments are whole nanoseconds. The fastest rate here is 100 a second.
             prop_assert!((integral - index as f64).abs() < 1e-5, "{} {}", integral, index);
         }
     }

@@ -5,11 +5,13 @@ use std::str::FromStr;
 
 use super::{Metric, Statistic, Threshold, Time};
 
-/// The grammar in one line, for messages and for the help.
-pub(crate) const GRAMMAR: &str = "[KIND:]METRIC OPERATOR VALUE, where METRIC is p50, p95, p99.9 (any percentile), avg, min, \
-     max or med, each also as service.p95, or failures, timeouts, rps; OPERATOR is <, <=, > or >=; VALUE is a time \
-     (us, ms, s), a share (%) or a number; for example p95<20ms, service.avg<=1.5s, failures<1%, timeouts<=0, \
-     rps>=500, createOrder:p99<0.1s";
+/// The grammar, in lines that fit the help. Messages have it in one line.
+pub(crate) const GRAMMAR: &str = "\
+[KIND:]METRIC OPERATOR VALUE, such as p95<20ms, service.avg<=1.5s, failures<1%,
+timeouts<=0, rps>=500 or createOrder:p99<0.1s. METRIC is p50, p95, p99.9 (any
+percentile), avg, min, max or med, each also as service.p95; or it is failures,
+timeouts or rps. OPERATOR is <, <=, > or >=. VALUE is a time (us, ms, s), a
+share (%) or a number";
 
 const STATISTICS: [(&str, Statistic); 4] = [
     ("avg", Statistic::Mean),
@@ -74,7 +76,7 @@ const UNITS: [Unit; 5] = [
 
 /// Why a text is no threshold.
 fn problem(text: impl Display) -> String {
-    format!("{text}; takes {GRAMMAR}")
+    format!("{text}; takes {}", GRAMMAR.replace('\n', " "))
 }
 
 impl FromStr for Threshold {

@@ -1,4 +1,4 @@
-//! The files as scripts made for Locust read them.
+//! Reads the files as scripts made for Locust do.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -94,7 +94,7 @@ fn a_row_for_each_kind_and_one_for_all() {
     let response = summary.total.response.as_ref().unwrap();
     assert_eq!(rows[2]["100%"], response.max_ms.to_string());
     assert_eq!(rows[2]["50%"], response.median_ms.to_string());
-    // 493 replies carry a p95 and no p99.
+    // 493 replies are enough for a p95, but not for a p99.
     assert!(rows[2]["95%"].parse::<f64>().is_ok());
     assert_eq!((&*rows[2]["98%"], &*rows[2]["99%"]), ("N/A", "N/A"));
 }
@@ -144,7 +144,7 @@ fn the_history_has_whole_runs_or_windows() {
     assert_ne!(full[2]["95%"], p95);
 }
 
-/// As in Locust's own test: what was slow leaves the window, and stays in the whole run.
+/// As in Locust's own test: a slow request leaves the window, but stays in the whole run.
 #[test]
 fn percentiles_of_a_window_rise_and_fall() {
     let mut tally = Tally::new(&["createOrder".to_owned()]);

@@ -1,4 +1,4 @@
-//! The charts of the pages. They are fed with counts and quantiles, never with every request.
+//! The charts of the pages. They get counts and quantiles, never single requests.
 
 use plotly::common::{DashType, ErrorData, ErrorType, Fill, LineShape, Marker, Mode};
 use plotly::layout::{AxisType, HoverMode, Shape, ShapeLine, ShapeType, SpikeMode};
@@ -12,7 +12,7 @@ use crate::report::html::frame::{
 };
 use crate::stats::QuantileShift;
 
-/// All charts of a comparison, in the order of the page.
+/// Returns all charts of a comparison, in the order of the page.
 pub(super) fn all(comparison: &Comparison) -> String {
     let charts = [
         effects(comparison),
@@ -27,7 +27,7 @@ pub(super) fn all(comparison: &Comparison) -> String {
     charts.into_iter().flatten().collect()
 }
 
-/// Each side, with how it is drawn.
+/// Returns each side and its line style.
 fn sides(comparison: &Comparison) -> [(Line, &SideSummary); 2] {
     [
         (BASELINE, &comparison.baseline),
@@ -35,7 +35,7 @@ fn sides(comparison: &Comparison) -> [(Line, &SideSummary); 2] {
     ]
 }
 
-/// The changes with their intervals, beside the threshold that counts as a difference.
+/// Draws the changes with their intervals, and the threshold that counts as a difference.
 fn effects(comparison: &Comparison) -> Option<String> {
     let effects = &comparison.blocks.as_ref()?.effects;
     let names: Vec<&str> = effects.iter().map(|effect| effect.metric.name()).collect();
@@ -57,12 +57,12 @@ fn effects(comparison: &Comparison) -> Option<String> {
     let layout = layout(axis("").type_(AxisType::Category), axis("change (%)"));
     let layout = layout.shapes(bounds(comparison));
     let note = "Relative change of each figure with its 95 % interval over the blocks. The dotted lines are \
-                the threshold: an interval wholly beyond one of them is a difference that matters.";
+                the threshold. An interval wholly beyond one of them is a difference that matters.";
     let layout = layout.show_legend(false);
     Some(figure("effects", "Changes", note, vec![changes], layout))
 }
 
-/// The threshold, as dotted lines.
+/// Returns the threshold as dotted lines.
 fn bounds(comparison: &Comparison) -> Vec<Shape> {
     let threshold = comparison.threshold * 100.0;
     let grey = ShapeLine::new().color("rgba(128,128,128,0.8)");
@@ -74,7 +74,7 @@ fn bounds(comparison: &Comparison) -> Vec<Shape> {
     [-threshold, threshold].map(bound).to_vec()
 }
 
-/// What was seen of the median after each block.
+/// Draws the change of the median after each block.
 fn looks(comparison: &Comparison) -> Option<String> {
     let looks = &comparison.sequence.as_ref()?.looks;
     if looks.is_empty() {
@@ -97,13 +97,13 @@ fn looks(comparison: &Comparison) -> Option<String> {
     let changes = axis("change (%)").range(shown(looks, comparison.threshold));
     let layout = layout(axis("blocks (number)").dtick(1.0), changes);
     let layout = layout.shapes(bounds(comparison));
-    let note = "What the median's change was after so many blocks. The interval holds after each of them, so that the \
-                experiment may end as soon as it lies on one side of a dotted line, or between both.";
+    let note = "The change of the median after each block. The interval is valid after each block, so the \
+                experiment may end as soon as it lies beyond a dotted line, or between both lines.";
     let heading = "The median after each block";
     Some(figure("looks", heading, note, traces, layout))
 }
 
-/// The percents that are shown of these looks. The first intervals are so wide that the last would not be seen.
+/// Returns the range of percents to show. The first intervals are so wide that the last one would be too small to see.
 fn shown(looks: &[Look], threshold: f64) -> Vec<f64> {
     let last = looks
         .last()
@@ -116,7 +116,7 @@ fn shown(looks: &[Look], threshold: f64) -> Vec<f64> {
     vec![low * 100.0, high * 100.0]
 }
 
-/// The median of each run, block by block.
+/// Draws the median of each run, block by block.
 fn medians(comparison: &Comparison) -> Option<String> {
     if comparison.baseline.runs.len() + comparison.changed.runs.len() < 3 {
         return None;
@@ -138,14 +138,13 @@ fn medians(comparison: &Comparison) -> Option<String> {
     Some(figure("medians", heading, note, medians.into(), layout))
 }
 
-/// Overlay histogram of both sides on one binning.
+/// Draws the histograms of both sides over the same bins.
 fn histogram(comparison: &Comparison) -> Option<String> {
     let overlay = comparison.curves.overlay.as_ref()?;
     let shares = [&overlay.baseline, &overlay.changed];
     let both = sides(comparison).into_iter().zip(shares);
     let steps = both.map(|((line, side), shares)| -> Box<dyn Trace> {
-        // Steps over the edges, back to zero at the last: bars on a logarithmic axis would need a
-        // width each.
+        // Steps from edge to edge, back to zero at the last one. Bars on a logarithmic axis would each need a width.
         let percent = shares.iter().map(|share| share * 100.0).chain([0.0]);
         let edges = overlay.edges_ms.clone();
         curve(&side.name, line.colour, 1.5, edges, percent.collect())
@@ -156,8 +155,8 @@ fn histogram(comparison: &Comparison) -> Option<String> {
     let times = log_axis("round-trip time (ms)", overlay.edges_ms.iter().copied());
     let layout = layout(times, axis("replies (%)"));
     let note = format!(
-        "Both sides on the same bins, of equal width on the logarithmic axis. Beyond the right edge: {} of the \
-         replies of {}, {} of those of {}.",
+        "Both sides have the same bins, of equal width on the logarithmic axis. Beyond the right edge: {} of the \
+         replies of {}, {} of the replies of {}.",
         overlay.baseline_above,
         comparison.baseline.name,
         overlay.changed_above,
@@ -173,7 +172,7 @@ fn histogram(comparison: &Comparison) -> Option<String> {
     ))
 }
 
-/// The empirical distribution functions.
+/// Draws the empirical distribution functions.
 fn ecdf(comparison: &Comparison) -> Option<String> {
     let points = [
         &*comparison.curves.baseline_ecdf,
@@ -181,14 +180,14 @@ fn ecdf(comparison: &Comparison) -> Option<String> {
     ];
     let curves = curves(comparison, points, |point| (point.ms, point.share * 100.0))?;
     let x = log_axis("round-trip time (ms)", milliseconds(points));
-    let layout = layout(x, axis("replies that are no slower (%)"));
-    let note = "The curve further to the left answers sooner. Where the curves cross, the change helps some \
-                requests and harms others.";
+    let layout = layout(x, axis("replies within this time (%)"));
+    let note = "The side whose curve is further to the left answers sooner. If the curves cross, the change helps \
+                some requests and harms others.";
     let heading = "Share of replies by time";
     Some(figure("ecdf", heading, note, curves, layout))
 }
 
-/// The percentile spectrum: the tail, stretched.
+/// Draws the percentile spectrum: the slow tail, stretched.
 fn spectrum(comparison: &Comparison) -> Option<String> {
     let points = [
         &*comparison.curves.baseline_spectrum,
@@ -210,13 +209,13 @@ fn spectrum(comparison: &Comparison) -> Option<String> {
     let (values, texts): (Vec<f64>, Vec<&str>) = ticks.into_iter().unzip();
     let x = log_axis("one request in (number)", std::iter::empty());
     let x = x.tick_values(values).tick_text(texts);
-    let y = log_axis("is at least so slow (ms)", milliseconds(points));
-    let note = "A percentile is drawn as far as at least ten replies lie above it.";
+    let y = log_axis("takes at least this long (ms)", milliseconds(points));
+    let note = "A percentile is drawn if at least ten replies lie above it.";
     let layout = layout(x, y);
-    Some(figure("spectrum", "The slow ones", note, curves, layout))
+    Some(figure("spectrum", "Slow replies", note, curves, layout))
 }
 
-/// One curve for each side; `None` unless both have points.
+/// Returns one curve for each side, or `None` unless both have points.
 fn curves(
     comparison: &Comparison,
     points: [&[CurvePoint]; 2],
@@ -234,7 +233,7 @@ fn milliseconds(points: [&[CurvePoint]; 2]) -> impl Iterator<Item = f64> {
     points.into_iter().flatten().map(|point| point.ms)
 }
 
-/// Differences of the deciles and of the tail, with their simultaneous bands.
+/// Draws the differences of the deciles and of the tail, with their simultaneous bands.
 fn shift_function(comparison: &Comparison) -> Option<String> {
     let points = &comparison.shape.as_ref()?.shift_function;
     if points.is_empty() {
@@ -261,18 +260,18 @@ fn shift_function(comparison: &Comparison) -> Option<String> {
     let differences = axis("difference (ms)").zero_line(true);
     let layout = layout(axis("percentile (%)"), differences);
     let note = format!(
-        "Below zero, the {new} side is faster at that percentile. The band holds all points together with 95 % \
-         confidence as far as requests vary within the runs; what differs from run to run is in the blocks' \
-         intervals above."
+        "Below zero, the {new} side is faster at that percentile. The band covers all points together with 95 % \
+         confidence, for the variation of requests within the runs. The intervals over the blocks, above, cover the \
+         variation from run to run."
     );
     let heading = "Where the distribution moved";
     Some(figure("shift", heading, &note, traces, layout))
 }
 
-/// Runs of each side that are drawn; more would hide each other.
+/// Most runs of a side that are drawn. More would hide one another.
 const RUNS_SHOWN: usize = 6;
 
-/// The median and the 95th percentile over time, one line for each run.
+/// Draws the median and the 95th percentile over time, one line for each run.
 fn over_time(comparison: &Comparison) -> Option<String> {
     let mut traces: Vec<Box<dyn Trace>> = Vec::new();
     let (mut warm_up, mut times) = (0.0_f64, Vec::new());
@@ -298,8 +297,8 @@ fn over_time(comparison: &Comparison) -> Option<String> {
         log_axis("round-trip time (ms)", times.into_iter()),
     );
     let layout = layout.shapes(warm_up_shade(warm_up));
-    let note = "One line a run. The shaded warm-up is in no figure. A run that goes on changing after it was not \
-                steady: lengthen the warm-up.";
+    let note = "One line per run. The shaded warm-up is not part of any figure. If a run still changes after the \
+                warm-up, it was not steady: use a longer warm-up.";
     let heading = "Over the time of the runs";
     Some(figure("time", heading, note, traces, layout))
 }
@@ -333,7 +332,7 @@ const CURVES: [(&str, &str, &str, Curve); 5] = [
     }),
 ];
 
-/// Requests per second, response times and users, over the time since the start.
+/// Draws requests per second, response times and users over the time since the start.
 pub(super) fn course(moments: &[Moment], warm_up_seconds: f64) -> String {
     if moments.is_empty() {
         return String::new();
@@ -349,14 +348,14 @@ pub(super) fn course(moments: &[Moment], warm_up_seconds: f64) -> String {
         .y_axis("y3");
     let traces = curves.into_iter().chain([users as _]).collect();
     let layout = panels(warm_up_seconds);
-    let note = "Drag to look closer; all three panels follow. Rates are those of the ten seconds that ended two \
-                seconds before, percentiles those of the last ten seconds. The shaded part is the warm-up, which \
-                is in none of the figures above.";
+    let note = "Drag to zoom in; all three panels follow. Rates are from ten seconds that ended two seconds before, \
+                percentiles are from the last ten seconds. The shaded part is the warm-up. It is not part of the \
+                figures above.";
     let chart = figure("course", "Course of the run", note, traces, layout);
     chart.replacen("class=\"chart\"", "class=\"chart tall\"", 1)
 }
 
-/// Three panels, one above the other, that share the time axis.
+/// Returns the layout of three panels, one above the other, that share the time axis.
 fn panels(warm_up_seconds: f64) -> Layout {
     let panel = |title: &str, domain: [f64; 2]| {
         let range = plotly::layout::RangeMode::ToZero;
@@ -376,12 +375,12 @@ fn panels(warm_up_seconds: f64) -> Layout {
         .shapes(warm_up_shade(warm_up_seconds))
 }
 
-/// The measured response times, on a logarithmic axis so that the tail is seen.
+/// Draws the measured response times, on a logarithmic axis that shows the tail.
 pub(super) fn run_histogram(bins: &[Bin]) -> String {
     let Some(last) = bins.last() else {
         return String::new();
     };
-    // A step from each lower edge to the next; the last one ends at zero.
+    // A step from each lower edge to the next one. The last step ends at zero.
     let mut edges: Vec<f64> = bins.iter().map(|bin| bin.low_ms).collect();
     let mut counts: Vec<u64> = bins.iter().map(|bin| bin.count).collect();
     edges.push(last.high_ms);
@@ -392,6 +391,6 @@ pub(super) fn run_histogram(bins: &[Bin]) -> String {
         .fill(Fill::ToZeroY)
         .fill_color(format!("{REQUESTS}80"));
     let layout = layout(time, axis("requests (number)")).show_legend(false);
-    let note = "Good replies of the measured part, from the fastest to the slowest, in bins of equal ratio.";
+    let note = "Good replies after the warm-up, from fastest to slowest, in bins of equal ratio.";
     figure("histogram", "Response times", note, vec![steps], layout)
 }

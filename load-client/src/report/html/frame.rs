@@ -1,4 +1,4 @@
-//! What charts have in common: colours, axes, legend, the shade of the warm-up, the element around them.
+//! The common parts of the charts: colours, axes, legend, the shade of the warm-up, the element around them.
 
 use plotly::color::NamedColor;
 use plotly::common::{Font, Line as Stroke, Mode, Orientation, Title};
@@ -7,7 +7,7 @@ use plotly::layout::{Axis, AxisType, Legend, Margin, Shape, ShapeLayer, ShapeLin
 use plotly::{Configuration, Layout, Plot, Scatter, Trace};
 use serde::Serialize;
 
-// The colours of light in palette.css; theme.js exchanges them for those of dark.
+// The light colours of palette.css. theme.js replaces them by the dark ones.
 pub(super) const TEXT: &str = "#17212e";
 pub(super) const REQUESTS: &str = "#0072b2";
 pub(super) const FAILURES: &str = "#c24f00";
@@ -16,7 +16,7 @@ pub(super) const P95: &str = "#9c6a00";
 pub(super) const P99: &str = "#b0468a";
 pub(super) const USERS: &str = "#6a4fb3";
 
-/// Orange and blue: told apart by the colour-blind.
+/// Orange and blue, which colour-blind people can tell apart.
 pub(super) const BASELINE: Line = Line {
     colour: "#8f5200",
     shade: "#8f520040",
@@ -28,18 +28,18 @@ pub(super) const CHANGED: Line = Line {
     pale: "#3a8fc4",
 };
 
-/// How a side is drawn.
+/// The line style of a side.
 #[derive(Clone, Copy)]
 pub(super) struct Line {
     pub(super) colour: &'static str,
-    /// For areas.
+    /// The colour of areas.
     pub(super) shade: &'static str,
-    /// For lines of second rank.
+    /// The colour of secondary lines.
     pub(super) pale: &'static str,
 }
 
 pub(super) fn layout(x: Axis, y: Axis) -> Layout {
-    // Transparent paper: the page's own background shows through, light or dark.
+    // The paper is transparent, so the background of the page shows through, light or dark.
     Layout::new()
         .paper_background_color(NamedColor::Transparent)
         .plot_background_color(NamedColor::Transparent)
@@ -57,7 +57,7 @@ pub(super) fn axis(title: &str) -> Axis {
         .auto_margin(true)
 }
 
-/// A logarithmic axis for values: its ticks are at 1, 2 and 5 of each power of ten, written out.
+/// Returns a logarithmic axis for values. Its ticks are 1, 2 and 5 times each power of ten, written out.
 pub(super) fn log_axis(title: &str, values: impl Iterator<Item = f64>) -> Axis {
     let axis = axis(title).type_(AxisType::Log).tick_format(",~r");
     match log_ticks(values) {
@@ -66,8 +66,8 @@ pub(super) fn log_axis(title: &str, values: impl Iterator<Item = f64>) -> Axis {
     }
 }
 
-/// So many ticks make plotly.js choose 1, 2 and 5: two for each power of ten. Within one power of ten it spaces
-/// them evenly by itself.
+/// Returns the number of ticks that makes plotly.js choose 1, 2 and 5: two for each power of ten. Within one power of
+/// ten, plotly.js spaces them evenly by itself.
 fn log_ticks(values: impl Iterator<Item = f64>) -> Option<usize> {
     let ends = values.filter(|value| *value > 0.0).map(f64::log10);
     let (low, high) = ends.fold((f64::MAX, f64::MIN), |(low, high), own| {
@@ -77,7 +77,7 @@ fn log_ticks(values: impl Iterator<Item = f64>) -> Option<usize> {
     (decades >= 1.0).then(|| (2.0 * decades).round() as usize)
 }
 
-/// A shade from the start to the end of the warm-up, over the whole height; none without one.
+/// Returns a shade from the start to the end of the warm-up, over the whole height, if there is a warm-up.
 pub(super) fn warm_up_shade(seconds: f64) -> Vec<Shape> {
     let shade = (seconds > 0.0).then(|| {
         Shape::new()
@@ -95,7 +95,7 @@ pub(super) fn warm_up_shade(seconds: f64) -> Vec<Shape> {
     shade.into_iter().collect()
 }
 
-/// A line through points.
+/// Returns a line through points.
 pub(super) fn curve<X, Y>(
     name: &str,
     colour: &'static str,
@@ -115,7 +115,7 @@ pub(super) fn stroke(colour: &'static str, width: f64) -> Stroke {
     Stroke::new().color(colour).width(width)
 }
 
-/// The element of a chart, with its heading and a note.
+/// Returns the element of a chart, with its heading and a note.
 pub(super) fn figure(
     id: &str,
     heading: &str,
@@ -123,7 +123,7 @@ pub(super) fn figure(
     traces: Vec<Box<dyn Trace>>,
     layout: Layout,
 ) -> String {
-    // Zoom by dragging and by double click stays; the bar of buttons would cover the legend.
+    // The bar of buttons would cover the legend. Zoom by dragging and by double click still works.
     let bar = DisplayModeBar::False;
     let mut plot = Plot::new();
     plot.add_traces(traces);
@@ -141,7 +141,7 @@ mod tests {
 
     const PALETTE: &str = include_str!("palette.css");
 
-    /// The two colours of a role, light and dark.
+    /// Returns the two colours of a role, light and dark.
     fn role(name: &str) -> [&'static str; 2] {
         let start = format!("--{name}: light-dark(");
         let line = PALETTE.split(&start).nth(1).expect(name);
@@ -232,7 +232,7 @@ mod tests {
 
     #[test]
     fn a_logarithmic_axis_has_ticks_at_one_two_and_five() {
-        // plotly.js takes those where the powers of ten for each tick are more than 0.3 and at most 0.7.
+        // plotly.js chooses 1, 2 and 5 if the powers of ten per tick are above 0.3 and at most 0.7.
         for (low, high) in [(1.0, 10.0), (3.0, 38.0), (0.2, 9000.0)] {
             let ticks = log_ticks([0.0, low, high].into_iter()).unwrap();
             let each = f64::log10(high / low) / ticks as f64;

@@ -1,4 +1,4 @@
-//! A comparison, or a run, as one self-contained HTML page that opens offline.
+//! Renders a comparison or a run as one self-contained HTML page that opens offline.
 
 mod charts;
 mod frame;
@@ -13,14 +13,14 @@ use crate::compare::{Comparison, Verdict, once};
 // internal: the report of one run
 pub(crate) use run::{RunPage, circumstances};
 
-/// What the page says about the circumstances of the runs.
+/// The circumstances of the runs, as the page shows them.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct PageContext {
     /// Heading and window title.
     pub title: String,
     /// Sentences that a reader must not miss, for example that the broker was a mock.
     pub notices: Vec<String>,
-    /// What was run: environment, settings, commands.
+    /// Environment, settings and commands of the runs.
     pub sections: Vec<Section>,
 }
 
@@ -87,9 +87,9 @@ struct ComparisonPage<'a> {
     comparison: &'a Comparison,
     notices: &'a [String],
     warnings: Vec<String>,
-    /// What the verdict rests on.
+    /// The tables that the verdict is based on.
     figures: Vec<ShownTable>,
-    /// What stands below the charts.
+    /// The tables below the charts.
     rest: Vec<ShownTable>,
 }
 
@@ -103,7 +103,7 @@ impl ComparisonPage<'_> {
     }
 }
 
-/// A table, and the attributes of the cells of each column: figures stand at the right.
+/// A table, and the attributes of the cells of each column. Figures are aligned to the right.
 struct ShownTable {
     table: Table,
     attributes: Vec<&'static str>,
@@ -127,8 +127,8 @@ impl ShownTable {
     }
 }
 
-/// plotly.js, out of the elements that the crate makes of it and of MathJax; the second would add 2 MB for formulae
-/// that no page has.
+/// Returns plotly.js. The crate gives elements for plotly.js and MathJax; MathJax is left out, because it adds 2 MB for
+/// formulae that no page has.
 pub(crate) fn chart_library() -> String {
     let mut elements = plotly::Plot::offline_js_sources();
     if let Some(end) = elements.find("</script>") {
@@ -138,7 +138,7 @@ pub(crate) fn chart_library() -> String {
     elements.split_off(start)
 }
 
-/// Whether each cell of a column that is not empty is a figure or a dash.
+/// Returns whether each cell of a column is a figure, a dash or empty.
 fn is_of_figures(rows: &[Vec<String>], column: usize) -> bool {
     let texts = rows.iter().filter_map(|row| row.get(column));
     let mut texts = texts.filter(|text| !text.is_empty()).peekable();

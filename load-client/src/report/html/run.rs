@@ -1,4 +1,4 @@
-//! The page of one run: verdict, figures, charts, circumstances. Fed with plain data, never with the runner.
+//! The page of one run: verdict, figures, charts, circumstances. It is made from plain data, never from the runner.
 
 use std::time::Duration;
 
@@ -15,13 +15,13 @@ use crate::transport::kafka::librdkafka_version;
 
 const RUN_STYLE: &str = include_str!("run.css");
 
-/// The page, which its `to_string` renders: no file beside it, no request to any server.
+/// The page. Its `to_string` renders it: no file beside it, no request to any server.
 #[derive(Template)]
 #[template(path = "report/html/run.html")]
 pub(crate) struct RunPage<'a> {
     /// Heading and window title.
     pub title: String,
-    /// One line under the heading: when, and for how long.
+    /// One line under the heading: when the run was, and for how long.
     pub during: String,
     pub summary: &'a Summary,
     /// The course of the run, a moment for each second.
@@ -41,10 +41,10 @@ impl<'a> RunPage<'a> {
     /// Bins of the histogram.
     pub(crate) const BINS: u32 = 80;
 
-    /// The page of a run that is over.
+    /// Creates the page of a run that is over.
     pub(crate) fn new(run: RunData<'a>, moments: &'a [Moment], bins: &'a [Bin]) -> Self {
         let (started, duration) = (run.facts.started, run.facts.duration);
-        // Nanoseconds of a run's length tell nothing.
+        // Show milliseconds: the nanoseconds of a run's length mean nothing.
         let took = Duration::new(duration.as_secs(), duration.subsec_millis() * 1_000_000);
         Self {
             title: format!("Load on {}", run.kafka.topic),
@@ -66,16 +66,16 @@ impl<'a> RunPage<'a> {
         }
     }
 
-    /// The one sentence that a hurried reader needs, and its class.
+    /// Returns the one sentence that a hurried reader needs, and its class.
     fn verdict(&self) -> (&'static str, String) {
         let total = &self.summary.total;
         if self.validity.is_invalid() {
-            // The reasons stand below.
+            // The page shows the reasons below.
             ("bad", "Do not use these figures.".to_owned())
         } else if let Validity::Partial { reason } = self.validity {
             (
                 "open",
-                format!("These figures are not all that was to be sent: {reason}."),
+                format!("A part of the load is missing in these figures: {reason}."),
             )
         } else if !self.thresholds.all_hold() {
             let sentences = self.thresholds.judgements.iter().filter_map(does_not_hold);
@@ -86,13 +86,13 @@ impl<'a> RunPage<'a> {
             let text = format!("{} of {} requests failed.", total.failures, total.requests);
             ("open", text)
         } else {
-            let text = format!("All {} requests were answered well.", total.requests);
+            let text = format!("All {} requests succeeded.", total.requests);
             ("good", text)
         }
     }
 }
 
-/// Target, load, client settings, environment.
+/// Returns target, load, client settings and environment of a run.
 pub(crate) fn circumstances(run: RunData) -> Vec<Section> {
     let RunData {
         plan, kafka, facts, ..
@@ -131,7 +131,7 @@ pub(crate) fn circumstances(run: RunData) -> Vec<Section> {
         ("system", format!("{system} on {machine}")),
         ("cores for the load client", available_cores().to_string()),
         (
-            "replies that nobody waited for",
+            "replies without a waiting request",
             facts.unmatched_replies.to_string(),
         ),
     ];
@@ -142,16 +142,16 @@ pub(crate) fn circumstances(run: RunData) -> Vec<Section> {
     let mut sections = vec![
         Section::new("Target", target),
         Section::new("Load", load),
-        Section::new("Producer's settings in effect", producer.clone()),
-        Section::new("Reply consumer's settings in effect", consumer.clone()),
+        Section::new("Effective settings of the producer", producer.clone()),
+        Section::new("Effective settings of the reply consumer", consumer.clone()),
         Section::new("Environment", environment),
     ];
-    // There is no consumer when only publishing.
+    // With --publish-only there is no consumer.
     sections.retain(|section| !section.rows.is_empty());
     sections
 }
 
-/// What a threshold that does not hold is, and why; nothing of one that does.
+/// Says why a threshold does not hold, or returns `None` if it holds.
 fn does_not_hold(judgement: &Judgement) -> Option<String> {
     let (threshold, told) = (&judgement.threshold, figure_or_reason(judgement));
     match judgement.verdict {
@@ -195,7 +195,7 @@ mod tests {
         bins: Vec<Bin>,
     }
 
-    /// Ten seconds at 100 requests a second, two of them warm-up; each waits `lag_ms` to be sent.
+    /// Returns ten seconds at 100 requests a second, two of them warm-up. Each request waits `lag_ms` to be sent.
     fn run(lag_ms: u64) -> Run {
         let mut tally = Tally::new(&["createOrder".to_owned(), HOSTILE.to_owned()]);
         let mut moments = Vec::new();

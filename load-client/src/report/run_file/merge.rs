@@ -1,4 +1,4 @@
-//! Makes one run of the parts that several clients have sent, as if one client had sent it all. Pure.
+//! Merges the parts that several clients have sent, as if one client had sent the whole run. Pure.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,9 +14,9 @@ use crate::measure::tally::{StageTally, Tally};
 use crate::measure::window::ThroughputWindow;
 use crate::report::html::RunPage;
 
-/// No run is longer that has no run time.
+/// Longest run without a run time.
 const MOST_SECONDS: u64 = 7 * 24 * 3600;
-/// How much longer than its run time and time-out a run may be.
+/// How much longer than its run time plus time-out a run may be.
 const SLACK_SECONDS: u64 = 3600;
 
 /// The figures of all parts together.
@@ -47,12 +47,12 @@ pub(crate) enum NotOneRun {
     #[error("part {part} is missing: name the file of each part")]
     Missing { part: String },
     #[error(
-        "{name} has all of its run: what is merged are parts of one run (--segment); `compare` takes several runs"
+        "{name} is a whole run: `merge` takes the parts of one run (--segment), `compare` takes several runs"
     )]
     Whole { name: String },
 }
 
-/// Puts the parts in their order, if they are all there and all of one run.
+/// Puts the parts in order. Fails unless they are all the parts of one run.
 pub(crate) fn ordered(parts: Vec<RunPart>) -> Result<Vec<RunPart>, NotOneRun> {
     let mut own: BTreeMap<u32, RunPart> = BTreeMap::new();
     let mut of = 1;
@@ -114,8 +114,8 @@ fn differs(first: &RunPart, part: &RunPart, is_of_more: bool) -> Result<(), NotO
     }
 }
 
-/// Replays the parts side by side, second by second. `quantiles` are wanted beside the usual ones; `look` is told of each
-/// second, with what makes the figures up to it.
+/// Replays the parts side by side, second by second. `quantiles` are added to the usual ones. `look` gets each second,
+/// with a function that makes the figures up to it.
 pub(crate) fn merged<E: From<NotOneRun>>(
     parts: &[RunPart],
     quantiles: &[f64],
@@ -135,7 +135,7 @@ pub(crate) fn merged<E: From<NotOneRun>>(
     })
 }
 
-/// Replays the parts; `look` is told of each second.
+/// Replays the parts and calls `look` for each second.
 pub(crate) fn replayed<E: From<NotOneRun>>(
     parts: &[RunPart],
     mut look: impl FnMut(&Moment, &Replay) -> Result<(), E>,
@@ -163,7 +163,7 @@ pub(crate) fn replayed<E: From<NotOneRun>>(
     Ok(replay)
 }
 
-/// How late the parts sent their requests.
+/// Returns how late the parts sent their requests.
 pub(crate) fn schedule_lag(parts: &[RunPart]) -> Result<Option<Lag>, NotOneRun> {
     for part in parts {
         let lag = part.read.end.as_ref().map(|end| end.lag.lag());
@@ -184,7 +184,7 @@ fn unreadable(part: &RunPart, error: &Unreadable) -> NotOneRun {
     }
 }
 
-/// When the first part began, in milliseconds since 1970, by its machine's clock.
+/// Returns when the first part began, in milliseconds since 1970, by its machine's clock.
 pub(crate) fn started_ms(parts: &[RunPart]) -> u64 {
     let all = parts.iter().map(|part| part.read.header.started_ms);
     all.min().unwrap_or(0)
@@ -192,7 +192,7 @@ pub(crate) fn started_ms(parts: &[RunPart]) -> u64 {
 
 type BySecond<'a> = BTreeMap<u64, Vec<(usize, &'a IntervalRecord)>>;
 
-/// The intervals of all parts, each with the place of its part, by the seconds since the first part began.
+/// Returns the intervals of all parts, each with the index of its part, by the seconds since the first part began.
 fn by_second(parts: &[RunPart]) -> Result<BySecond<'_>, NotOneRun> {
     let run = &parts[0].read.header.run;
     let allowed = |run_time: u64| run_time.saturating_add(run.timeout_ns) / 1_000_000_000;
@@ -209,7 +209,7 @@ fn by_second(parts: &[RunPart]) -> Result<BySecond<'_>, NotOneRun> {
             if second > longest {
                 return Err(NotOneRun::Unreadable {
                     name: part.name.clone(),
-                    reason: format!("it has a second {second}, and its run has {longest} at most"),
+                    reason: format!("it has a second {second}, but its run has at most {longest}"),
                 });
             }
             seconds.entry(second).or_default().push((place, record));
@@ -229,7 +229,8 @@ pub(crate) struct Replay {
 }
 
 impl Replay {
-    /// Of a run that began at `started_ms`, in milliseconds since 1970, and has ended at `until` if that is known.
+    /// Creates the replay of a run that began at `started_ms`, in milliseconds since 1970. `until` is its end, if
+    /// known.
     pub(crate) fn new(run: &SharedFacts, started_ms: u64, until: Option<u64>) -> Self {
         let window = ThroughputWindow::over(run.warm_up_ns, run.run_time_ns.unwrap_or(u64::MAX));
         let mut tally = Tally::new(&run.kinds).within(window.waiting_at_most(run.timeout_ns));
@@ -247,7 +248,7 @@ impl Replay {
         }
     }
 
-    /// What was at the end of a second.
+    /// Returns the moment at the end of a second.
     pub(crate) fn moment(&mut self, second: u64, users: u32) -> Moment {
         let elapsed = Duration::from_secs(second + 1);
         let is_warm_up = elapsed < Duration::from_nanos(self.warm_up_ns);
@@ -264,7 +265,7 @@ impl Replay {
     }
 }
 
-/// A run is as valid as the worst of its parts: what one client measured of itself is in the figures of all.
+/// Returns the validity of a run. It is that of the worst part, because each part affects the figures of the whole.
 pub(crate) fn validity<'a>(parts: impl IntoIterator<Item = &'a RunPart>) -> Validity {
     let mut findings = Vec::new();
     let mut reasons = Vec::new();

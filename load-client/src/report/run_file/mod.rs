@@ -1,15 +1,15 @@
-//! The file of `--hdr`: a log of HdrHistogram (its version 2, compressed), which HdrHistogram's own tools read and plot, and
-//! in its comments what these histograms do not say, so that the parts of a run can be merged into one.
+//! The file of `--hdr`: an HdrHistogram log (version 2, compressed), which HdrHistogram's tools read and plot. Its
+//! comments have the rest that is needed to merge the parts of a run.
 //!
 //! | line | content |
 //! |---|---|
-//! | `#run {...}` | what all parts of the run have in common, and which part this is |
-//! | `#interval {...}` | counts of a second, or a part of one: outcomes, errors, what each histogram's mean and bounds are |
+//! | `#run {...}` | the facts that all parts of the run share, and which part this is |
+//! | `#interval {...}` | counts of a second, or a part of one: outcomes, errors, mean and bounds of each histogram |
 //! | `Tag=KIND,...` | response times of the good replies of the measured part; in nanoseconds |
 //! | `Tag=KIND/service,...` | service times |
 //! | `Tag=KIND/warm-up,...`, `Tag=KIND/warm-up/service,...` | the same of the warm-up |
-//! | `#reset` | somebody reset the figures: what was before does not count |
-//! | `#end {...}` | why and when it ended, the self-check, the report |
+//! | `#reset` | the figures were reset: earlier lines do not count |
+//! | `#end {...}` | why and when the run ended, the self-check, the report |
 
 mod merge;
 mod part;
@@ -39,30 +39,30 @@ pub(crate) use merge::{
 pub(crate) use part::{OfWorker, RunPart, section, unmatched_replies};
 pub(crate) use read::{RunRead, read_run_file};
 
-/// Counts the shapes of the comments.
+/// The version of the format of the comments.
 const FORMAT: u32 = 1;
 const RUN: &str = "#run ";
 const INTERVAL: &str = "#interval ";
 const RESET: &str = "#reset";
 const END: &str = "#end ";
 
-/// What a file begins with.
+/// The header of a file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct RunHeader {
     pub(crate) format: u32,
     /// Such as `1/3`.
     pub(crate) segment: String,
-    /// When it began by its machine's clock, in milliseconds since 1970.
+    /// When the part began, in milliseconds since 1970, by its machine's clock.
     pub(crate) started_ms: u64,
     pub(crate) run: SharedFacts,
 }
 
-/// What all parts of a run have in common.
+/// The facts that all parts of a run share.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct SharedFacts {
     pub(crate) topic: String,
     pub(crate) load_model: String,
-    /// What the run begins with, in words.
+    /// The target of the run's beginning, in words.
     pub(crate) target: String,
     /// Users started per second.
     pub(crate) spawn_rate: f64,
@@ -76,7 +76,7 @@ pub(crate) struct SharedFacts {
     pub(crate) wire: Value,
 }
 
-/// What a file ends with.
+/// The end of a file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct RunEnd {
     pub(crate) duration_ms: u64,
@@ -87,7 +87,7 @@ pub(crate) struct RunEnd {
     /// Cores that the client used after the warm-up.
     pub(crate) cores: Option<f64>,
     pub(crate) validity: Validity,
-    /// As `--json` has it.
+    /// The report of `--json`.
     pub(crate) report: Map<String, Value>,
     /// The circumstances of its page.
     pub(crate) sections: Vec<Section>,
@@ -95,7 +95,7 @@ pub(crate) struct RunEnd {
 
 impl RunHeader {
     pub(crate) fn new(plan: &Plan, kafka: &KafkaSettings, kinds: &[String]) -> Self {
-        // Clients that read replies from partitions of their own still measure the same.
+        // Clients that read replies from different partitions still measure the same.
         let mut wire = kafka.service.wire.clone();
         wire.reply_partition = None;
         Self {
@@ -112,35 +112,36 @@ impl RunHeader {
                 run_time_ns: plan.run_time.map(nanoseconds),
                 timeout_ns: nanoseconds(plan.timeout),
                 stages: plan.spans(),
-                // It has no map whose keys are no texts.
+                // This cannot fail: all its map keys are strings.
                 wire: serde_json::to_value(wire).unwrap_or_default(),
             },
         }
     }
 
-    /// Which part of the run it is.
+    /// Returns which part of the run this is.
     pub(crate) fn share(&self) -> Result<Share, String> {
         self.segment.parse()
     }
 }
 
-/// A file that is written while the run goes on. Clones write the same one.
+/// A file that is written during the run. Clones write the same file.
 #[derive(Debug, Clone)]
 pub(crate) struct RunFile(Arc<Mutex<Writing>>);
 
 #[derive(Debug)]
 struct Writing {
-    /// `None` once it could not be written any more, or has ended.
+    /// `None` once a write has failed or the file has ended.
     destination: Option<Destination>,
     failure: Option<ExportError>,
-    /// What is not written yet: the beginning before the first interval, and all of it where no file grows.
+    /// Text that is not written yet: the header before the first interval. If the destination is not a growing file,
+    /// all text.
     text: String,
     tags: Vec<String>,
     began: Duration,
 }
 
 impl RunFile {
-    /// A file of a run that begins now. Nothing is written before its first interval.
+    /// Begins the file of a run that begins now. Nothing is written before the first interval.
     pub(crate) fn begin(destination: Destination, header: &RunHeader) -> anyhow::Result<Self> {
         let json = serde_json::to_string(header)?;
         let began = Duration::from_millis(header.started_ms);
@@ -161,7 +162,7 @@ impl RunFile {
         }))))
     }
 
-    /// Ends the file. Fails when it, or an interval before, could not be written.
+    /// Ends the file. Fails when the end or an earlier interval could not be written.
     pub(crate) fn finish(&self, end: &RunEnd) -> anyhow::Result<()> {
         let json = serde_json::to_string(end)?;
         let mut writing = self.lock();
@@ -176,7 +177,7 @@ impl RunFile {
         if !destination.grows() {
             return Ok(destination.write_whole(text.as_bytes())?);
         }
-        // What was written stays where it cannot be ended.
+        // If the end cannot be written, keep the intervals.
         let ended = destination.write_all(text.as_bytes());
         ended.map_err(|error| destination.failed(error))?;
         Ok(destination.finish()?)
@@ -199,7 +200,7 @@ impl Outlet for RunFile {
 }
 
 impl Writing {
-    /// The first failure is kept for the end: the run is worth more than its file.
+    /// Writes text. The first failure is kept for the end, so that the run goes on without its file.
     fn write(&mut self, text: &str) {
         if self.failure.is_some() {
             return;
@@ -215,7 +216,7 @@ impl Writing {
         }
     }
 
-    /// The lines of an interval: the histograms stand where HdrHistogram's tools look for them.
+    /// Returns the lines of an interval. The histograms are where HdrHistogram's tools look for them.
     fn lines(&self, interval: &Interval) -> String {
         let mut record = IntervalRecord::from(interval);
         let mut lines = String::new();
@@ -232,16 +233,16 @@ impl Writing {
                 }
             }
         }
-        // Numbers and texts only.
+        // This cannot fail: the record has only numbers and strings.
         let json = serde_json::to_string(&record).unwrap_or_default();
         format!("{INTERVAL}{json}\n{lines}")
     }
 }
 
-/// What comes behind a kind's own tag: its response times, and the others.
+/// Suffixes of a kind's tag, for its response times and its other times.
 const TAGS: [[&str; 2]; 2] = [["", "/service"], ["/warm-up", "/warm-up/service"]];
 
-/// What the lines of each kind are called. Tools add up what has one tag.
+/// Returns the tag of each kind. HdrHistogram's tools add up the lines with the same tag.
 fn tags(kinds: &[String]) -> Vec<String> {
     let mut taken = HashSet::new();
     let tag = |(number, kind): (usize, &String)| {

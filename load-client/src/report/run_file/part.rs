@@ -1,4 +1,4 @@
-//! One of the parts that make a run, and what is told of it.
+//! One part of a run, and how it is shown.
 
 use serde_json::{Value, json};
 
@@ -8,29 +8,29 @@ use crate::measure::summary::Ended;
 use crate::report::EndedBy;
 use crate::report::html::Section;
 
-/// What one client has measured.
+/// The measurements of one client.
 #[derive(Debug)]
 pub(crate) struct RunPart {
-    /// The file that has it, or the worker that sent it.
+    /// The name of the file, or of the worker that sent the part.
     pub(crate) name: String,
-    /// What it is called, such as `part 1/3`.
+    /// The title, such as `part 1/3`.
     pub(crate) title: String,
     pub(crate) read: RunRead,
-    /// Of a worker.
+    /// Present if a worker sent the part.
     pub(crate) of_worker: Option<OfWorker>,
 }
 
-/// What is known of a worker's part beside what it has measured.
+/// Further facts about a worker's part.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct OfWorker {
-    /// All that it has measured is there.
+    /// Whether all its measurements have arrived.
     pub(crate) is_whole: bool,
-    /// The coordinator has ended it.
+    /// Whether the coordinator ended the part.
     pub(crate) obeyed: bool,
 }
 
 impl RunPart {
-    /// The part that a file has.
+    /// Creates the part that a file contains.
     pub(crate) fn of_file(name: String, read: RunRead) -> Self {
         let title = format!("part {}", read.header.segment);
         Self {
@@ -41,7 +41,7 @@ impl RunPart {
         }
     }
 
-    /// Requests of the measured window that ended.
+    /// Returns the requests of the measured window that ended.
     pub(crate) fn ended(&self) -> Ended {
         let mut ended = Ended::default();
         let records = self.read.intervals.iter();
@@ -49,31 +49,32 @@ impl RunPart {
         ended
     }
 
-    /// Nothing was left to send.
+    /// Returns whether the part ended because nothing was left to send.
     pub(crate) fn is_exhausted(&self) -> bool {
         let end = self.read.end.as_ref();
         end.is_some_and(|end| end.ended_by == EndedBy::Exhausted)
     }
 
-    /// Why it has not sent all that it should.
+    /// Returns why the part is not complete, or `None` if it is.
     pub(super) fn cut_short(&self) -> Option<String> {
         let Some(end) = &self.read.end else {
             return Some(format!("{} has no end, its client was killed", self.name));
         };
         if self.of_worker.is_some_and(|own| !own.is_whole) {
-            return Some("not all that it has measured is in the log".to_owned());
+            return Some("some of its measurements are missing in the log".to_owned());
         }
         let is_whole = match (end.ended_by, self.of_worker) {
             (EndedBy::RunTime | EndedBy::Exhausted, _) => true,
             (EndedBy::Failure, _) => false,
             (_, Some(own)) => own.obeyed,
-            // Whoever ends a run without a run time ends all its parts.
+            // Without a run time, a user ends all parts.
             (_, None) => self.read.header.run.run_time_ns.is_none(),
         };
         (!is_whole).then(|| format!("it was ended by {}", end.ended_by.in_words()))
     }
 
-    /// When sending ended, in nanoseconds from the start; of a client that was killed, the end of what it has.
+    /// Returns when sending ended, in nanoseconds from the start. If the client was killed, this is the end of its last
+    /// interval.
     pub(crate) fn sent_until_ns(&self) -> Option<u64> {
         match &self.read.end {
             Some(end) => end.sent_until_ns,
@@ -84,7 +85,7 @@ impl RunPart {
         }
     }
 
-    /// For the JSON report.
+    /// Returns the part for the JSON report.
     pub(crate) fn report(&self) -> Value {
         let end = self.read.end.as_ref();
         let ended = self.ended();
@@ -101,7 +102,7 @@ impl RunPart {
         })
     }
 
-    /// In a line: when it began, what it sent, its self-check. The first part began at `first_ms`.
+    /// Returns one line: when the part began, what it sent, its self-check. The first part began at `first_ms`.
     pub(crate) fn told(&self, first_ms: u64) -> String {
         let ended = self.ended();
         let late = self.read.header.started_ms.saturating_sub(first_ms) as f64 / 1000.0;
@@ -128,14 +129,14 @@ impl RunPart {
     }
 }
 
-/// Replies of all parts that nobody waited for.
+/// Returns the number of replies without a waiting request, over all parts.
 pub(crate) fn unmatched_replies(parts: &[RunPart]) -> u64 {
     let ends = parts.iter().filter_map(|part| part.read.end.as_ref());
     let own = ends.filter_map(|end| end.report.get("unmatched_replies"));
     own.filter_map(Value::as_u64).fold(0, u64::saturating_add)
 }
 
-/// The parts on a page; the first began at `first_ms`.
+/// Returns the parts for a page. The first part began at `first_ms`.
 pub(crate) fn section(title: &str, parts: &[RunPart], first_ms: u64) -> Section {
     let rows = parts.iter().map(|part| {
         let name = match part.title.contains(&part.name) {

@@ -1,4 +1,4 @@
-//! Reads what `--hdr` has written. Whoever wrote it may have been killed midway, and the file may be anybody's.
+//! Reads the file of `--hdr`. Its writer may have been killed, and the file may come from anyone.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -11,12 +11,12 @@ use serde::de::DeserializeOwned;
 use super::{END, FORMAT, INTERVAL, RESET, RUN, RunEnd, RunHeader};
 use crate::measure::interval::{IntervalRecord, Packed};
 
-/// Kinds of request times stages, of which figures are kept.
+/// Most kinds of request times stages. Each of them has figures.
 const MOST_FIGURES: usize = 20_000;
 /// The end of the year 9999, in milliseconds since 1970.
 const LATEST_MS: u64 = 253_402_300_799_999;
 
-/// A file, with its intervals in their order.
+/// The content of a file, with its intervals in order.
 #[derive(Debug)]
 pub(crate) struct RunRead {
     pub(crate) header: RunHeader,
@@ -25,7 +25,7 @@ pub(crate) struct RunRead {
     pub(crate) end: Option<RunEnd>,
 }
 
-/// Reads a file. The error names it, and the line.
+/// Reads a file. The error names the file and the line.
 pub(crate) fn read_run_file(path: &Path) -> anyhow::Result<RunRead> {
     let name = path.display();
     let file = File::open(path).with_context(|| format!("cannot read {name}"))?;
@@ -40,11 +40,11 @@ fn read(mut source: impl BufRead) -> Result<RunRead, String> {
         line.clear();
         let length = source.read_until(b'\n', &mut line);
         let length = length.map_err(|error| told(error.to_string()))?;
-        // What a killed client was writing has no end.
+        // A client that was killed while writing leaves a line without an end.
         if length == 0 || line.pop() != Some(b'\n') {
             break;
         }
-        let text = str::from_utf8(&line).map_err(|_| told("it is no text".to_owned()))?;
+        let text = str::from_utf8(&line).map_err(|_| told("it is not text".to_owned()))?;
         reading.take(text).map_err(told)?;
     }
     reading.into_run()
@@ -54,18 +54,18 @@ fn read(mut source: impl BufRead) -> Result<RunRead, String> {
 struct Reading {
     header: Option<RunHeader>,
     intervals: Vec<IntervalRecord>,
-    /// Histograms of the last interval that were read.
+    /// How many histograms of the last interval are read.
     filled: usize,
     end: Option<RunEnd>,
 }
 
-const NO_RUN: &str = "is no file of `load-client run --hdr`: no line begins with #run";
+const NO_RUN: &str = "is not a file of `load-client run --hdr`: no line begins with #run";
 
 impl Reading {
     fn take(&mut self, line: &str) -> Result<(), String> {
         if let Some(json) = line.strip_prefix(RUN) {
             if self.header.is_some() {
-                return Err("a second run begins: name the file of each run by itself".to_owned());
+                return Err("a second run begins: give each run its own file".to_owned());
             }
             self.header = Some(header(json)?);
         } else if line.starts_with("Tag=") || line.starts_with(INTERVAL) || line.starts_with(END) {
@@ -73,11 +73,11 @@ impl Reading {
                 return Err(NO_RUN.to_owned());
             }
             if self.end.is_some() {
-                return Err("it goes on behind its end".to_owned());
+                return Err("it continues after its end".to_owned());
             }
             self.measured(line)?;
         } else if line == RESET {
-            let reason = "somebody reset its figures while it ran: it has not all of its part";
+            let reason = "its figures were reset during the run, so some of them are missing";
             return Err(reason.to_owned());
         }
         Ok(())
@@ -97,14 +97,14 @@ impl Reading {
             let last = self.intervals.last_mut();
             let mut places = last.into_iter().flat_map(IntervalRecord::histograms);
             let place = places.nth(self.filled);
-            let place = place.ok_or("a histogram that belongs to no interval")?;
+            let place = place.ok_or("a histogram has no interval")?;
             *place = Packed(line.rsplit(',').next().unwrap_or_default().to_owned());
             self.filled += 1;
         }
         Ok(())
     }
 
-    /// Whether the last interval has all its histograms.
+    /// Checks that the last interval has all its histograms.
     fn whole(&mut self) -> Result<(), String> {
         let last = self.intervals.last_mut();
         match last.is_none_or(|own| own.histograms().count() == self.filled) {
@@ -133,7 +133,7 @@ fn header(json: &str) -> Result<RunHeader, String> {
     let Form { format } = parsed(json)?;
     if format != FORMAT {
         return Err(format!(
-            "its form is {format}, and this load client reads {FORMAT}"
+            "its format is {format}, but this load-client reads {FORMAT}"
         ));
     }
     let header: RunHeader = parsed(json)?;
@@ -142,12 +142,12 @@ fn header(json: &str) -> Result<RunHeader, String> {
 }
 
 impl RunHeader {
-    /// Refuses what no load client of ours would write.
+    /// Refuses values that load-client never writes.
     pub(crate) fn check(&self) -> Result<(), String> {
         let (kinds, stages) = (self.run.kinds.len(), self.run.stages.len());
         if kinds.saturating_mul(stages + 1) > MOST_FIGURES || kinds == 0 {
             return Err(format!(
-                "{kinds} kinds of request in {stages} stages are no run"
+                "a run cannot have {kinds} kinds of request in {stages} stages"
             ));
         }
         if names(self).any(|name| name.contains(char::is_control)) {
@@ -161,7 +161,7 @@ impl RunHeader {
 }
 
 impl RunEnd {
-    /// Refuses what no load client of ours would write.
+    /// Refuses values that load-client never writes.
     pub(crate) fn check(&self) -> Result<(), String> {
         let texts = self.validity.lines();
         match texts.iter().any(|text| text.contains(char::is_control)) {
@@ -171,7 +171,7 @@ impl RunEnd {
     }
 }
 
-/// What is shown of it.
+/// Returns the names that reports show.
 fn names(header: &RunHeader) -> impl Iterator<Item = &String> {
     let run = &header.run;
     let stages = run.stages.iter().flat_map(|own| [&own.name, &own.target]);

@@ -1,5 +1,5 @@
-//! A comparison for a terminal and in GitHub's Markdown; the command that repeats a run. Reads data and writes text;
-//! knows nothing of how a run is driven.
+//! Renders a comparison for a terminal and as GitHub's Markdown, and the command that repeats a run. It reads data and
+//! writes text, and does not depend on the runner.
 
 mod run;
 
@@ -12,13 +12,13 @@ use crate::compare::{Comparison, once};
 
 pub(crate) use run::{live_table, run_end, run_verdicts};
 
-// The command that repeats a run, fit to be shown: values that may be secrets are masked.
+// The command that repeats a run. Values that may be secrets are masked.
 
 const PREFIX: &str = "LOAD_CLIENT_";
-/// Words that make the value of a header a secret, beside those that make one of a client property.
+/// Words in a header's name that make its value a secret, in addition to those for client properties.
 const SECRETS: [&str; 5] = ["passwd", "oauthbearer", "authorization", "cookie", "key"];
 
-/// The command of this process.
+/// Returns the command of this process.
 pub(crate) fn command() -> String {
     let text = |value: OsString| value.to_string_lossy().into_owned();
     let arguments: Vec<_> = std::env::args_os().map(text).collect();
@@ -26,7 +26,7 @@ pub(crate) fn command() -> String {
     repeat_command(&arguments, &variables.collect::<Vec<_>>())
 }
 
-/// Joins arguments, program first, and the variables that stand for flags, quoted for a shell.
+/// Joins the arguments, program first, and the variables that stand for flags, quoted for a shell.
 fn repeat_command(arguments: &[String], variables: &[(String, String)]) -> String {
     let mut words: Vec<String> = variables
         .iter()
@@ -34,7 +34,7 @@ fn repeat_command(arguments: &[String], variables: &[(String, String)]) -> Strin
         .map(|(name, value)| format!("{name}={}", quoted(&masked_variable(name, value))))
         .collect();
     let mut own = arguments.iter();
-    // The path of the program says where somebody keeps it, and nothing else.
+    // The path of the program does not matter for repeating a run.
     words.extend(own.next().map(|_| "load-client".to_owned()));
     let mut flag = String::new();
     for argument in own {
@@ -44,7 +44,7 @@ fn repeat_command(arguments: &[String], variables: &[(String, String)]) -> Strin
     words.join(" ")
 }
 
-/// An argument, given the one before it.
+/// Returns an argument with its secret masked; `before` is the argument before it.
 fn masked(before: &str, argument: &str) -> String {
     if matches!(before, "-X" | "--header") {
         return masked_pair(argument);
@@ -93,8 +93,8 @@ fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
-/// Renders a comparison for a terminal: the conclusion, the figures of both sides with their
-/// change, the effects over the blocks, the seed's figures, the warnings.
+/// Renders a comparison for a terminal: the conclusion, the figures of both sides with their change, the effects over
+/// the blocks, the figures of the article, the warnings.
 #[must_use]
 pub fn comparison_text(comparison: &Comparison) -> String {
     let mut tables = vec![tables::pooled(comparison)];
@@ -138,7 +138,7 @@ fn text(table: Table) -> String {
     format!("\n{}", lines.iter().map(line).collect::<String>())
 }
 
-/// Rows, and warnings, that are listed; a comment on GitHub ends at 65,536 characters.
+/// Most rows, and most warnings, that are listed. A comment on GitHub has at most 65,536 characters.
 const MAX_LISTED: usize = 40;
 
 /// Renders a comparison in GitHub's Markdown.
@@ -187,14 +187,13 @@ fn warnings(comparison: &Comparison) -> String {
     format!("{lines}{more}\n")
 }
 
-/// Characters that mean nothing to Markdown inside a line, beside letters, digits and blanks.
+/// Characters without a meaning in a line of Markdown, in addition to letters, digits and blanks.
 const PLAIN: &str = ".,;:%()/+-='?!";
 
-/// Escapes text for one line of GitHub's Markdown: nothing in it is markup, a link to an issue, or a
-/// mention that would call somebody.
+/// Escapes text for one line of GitHub's Markdown, so that nothing in it is markup, a link to an issue, or a mention.
 ///
-/// References such as `&#42;` are never read as markup (CommonMark 0.31, section 2.5), which no set of
-/// backslashes promises: `\@name` is a mention all the same.
+/// References such as `&#42;` are never markup (CommonMark 0.31, section 2.5). Backslashes do not guarantee that:
+/// `\@name` still is a mention.
 fn escape(text: &str) -> String {
     let shown = |character: char| match character {
         character if character.is_control() => " ".to_owned(),
@@ -204,7 +203,7 @@ fn escape(text: &str) -> String {
         character => character.to_string(),
     };
     let escaped: String = text.chars().map(shown).collect();
-    // A link by itself needs no markup, only its two slashes.
+    // GitHub turns a bare URL into a link. Escaping its slashes prevents that.
     escaped.replace("://", ":&#47;/")
 }
 
@@ -212,7 +211,7 @@ fn is_plain(character: char) -> bool {
     character.is_ascii_alphanumeric() || character == ' ' || PLAIN.contains(character)
 }
 
-/// A table: the first column to the left, the others to the right.
+/// Renders a table. The first column is aligned to the left, the others to the right.
 fn table(columns: &[&str], rows: &[Vec<String>]) -> String {
     let mut text = line(columns.iter().copied());
     let others = columns.len().saturating_sub(1);

@@ -1,4 +1,4 @@
-//! The tables of a run, in the form that users of Locust know.
+//! Renders the tables of a run in Locust's form.
 
 use crate::measure::history::Moment;
 use crate::measure::selfcheck::Validity;
@@ -7,8 +7,8 @@ use crate::measure::tally::AGGREGATED;
 use crate::measure::threshold::{Judgement, Judgements, Standing};
 use crate::report::{self, TYPE, figure_or_reason, rows};
 
-const OMISSION: &str = "Response times count from when a request was to be sent, service times from when it was: \
-    requests waited, and a user would have felt the response times (coordinated omission).\n";
+const OMISSION: &str = "Requests waited to be sent. Response times include that wait, service times do not. A user \
+    would have felt the response times (coordinated omission).\n";
 
 const REQUESTS: [Column; 8] = [
     column("# reqs", " ", 9, 0),
@@ -21,11 +21,11 @@ const REQUESTS: [Column; 8] = [
     column("failures/s", " ", 11, 4),
 ];
 
-/// How soon a narrow terminal goes without each of [`PERCENTILES`].
+/// The ranks of [`PERCENTILES`]: a narrow terminal drops those of the highest rank first.
 const RANKS: [u8; PERCENTILES.len()] = [0, 6, 5, 4, 2, 0, 3, 0, 1, 7];
 
-/// The table that is printed every other second: figures of the whole run, rates of the moment. Names are
-/// cut to a terminal of `columns`, and columns left out; `None` keeps them whole.
+/// Renders the table that is printed every other second: figures of the whole run, rates of the moment. To fit a
+/// terminal of `columns`, names are cut and columns are left out. `None` keeps all.
 pub(crate) fn live_table(
     summary: &Summary,
     moment: Option<&Moment>,
@@ -45,20 +45,20 @@ pub(crate) fn live_table(
     let Ended { requests, failures } = summary.warm_up;
     if requests > 0 {
         text += &format!(
-            "{:8} warm-up: {requests} requests, {failures} failed, in none of the figures\n",
+            "{:8} warm-up: {requests} requests, {failures} failed, not part of the figures\n",
             ""
         );
     }
     text
 }
 
-/// The final tables: totals, percentiles, errors.
+/// Renders the final tables: totals, percentiles, errors.
 pub(crate) fn run_end(summary: &Summary, columns: Option<usize>) -> String {
     let table = live_table(summary, None, columns);
     table + &throughput(summary) + &percentiles(summary, columns) + &errors(summary)
 }
 
-/// The cells of [`REQUESTS`].
+/// Returns the cells of [`REQUESTS`].
 fn figures(row: &Row, rates: Rates) -> [String; REQUESTS.len()] {
     let latency = row.response.as_ref();
     let ms = |figure: fn(&Latency) -> f64| milliseconds(latency.map(figure));
@@ -84,12 +84,12 @@ fn throughput(summary: &Summary) -> String {
     if let Some(lag) = &summary.schedule_lag {
         text += &format!("{}\n", lag.sentence());
         if let Some(warning) = lag.warning() {
-            text += &format!("warning: {warning}; response times count the wait\n");
+            text += &format!("warning: {warning}; response times include the wait\n");
         }
     }
     if summary.total.censored > 0 {
         text += &format!(
-            "{} request(s) were still in flight when the run was cut short; they are in no figure\n",
+            "{} request(s) were still in flight when the run was cut short; they are not part of the figures\n",
             summary.total.censored
         );
     }
@@ -107,7 +107,7 @@ fn percentiles(summary: &Summary, columns: Option<usize>) -> String {
     let table = Table::fitting(&all, summary, columns);
     let both = summary.total.times_differ();
     let mut text =
-        "\nResponse time percentiles (a dash where fewer than ten replies lie above)\n".to_owned();
+        "\nResponse time percentiles (a dash: fewer than ten replies lie above)\n".to_owned();
     text += &table.head();
     for (kind, row) in rows(summary) {
         text += &table.line(kind, &row.name, &percentiles_of(row.response.as_ref()));
@@ -149,7 +149,7 @@ fn errors(summary: &Summary) -> String {
     text
 }
 
-/// Milliseconds with as many decimals as fit the column: 4.471, 151.2, 12345; a dash where there are none.
+/// Formats milliseconds with as many decimals as fit the column: 4.471, 151.2, 12345. `None` is a dash.
 fn milliseconds(value: Option<f64>) -> String {
     match value {
         None => "-".to_owned(),
@@ -159,7 +159,7 @@ fn milliseconds(value: Option<f64>) -> String {
     }
 }
 
-/// Renders both for a terminal.
+/// Renders thresholds and validity for a terminal.
 pub(crate) fn run_verdicts(thresholds: &Judgements, validity: &Validity) -> String {
     let mut text = String::new();
     if !thresholds.judgements.is_empty() {
@@ -179,9 +179,9 @@ fn line(judgement: &Judgement) -> String {
     format!("  {verdict:<9}  {threshold}  ({told})\n")
 }
 
-// The table itself, which fits a terminal: names are cut, and where that is not enough, columns are left out.
+// The table itself. To fit a terminal, it first cuts names, then leaves columns out.
 
-/// A column of figures. A narrow terminal goes without those of the highest rank first; those of rank 0 stay.
+/// A column of figures. A narrow terminal drops the columns of the highest rank first. Rank 0 always stays.
 struct Column {
     title: &'static str,
     lead: &'static str,
@@ -198,15 +198,15 @@ const fn column(title: &'static str, lead: &'static str, width: usize, rank: u8)
     }
 }
 
-/// A table with the columns that fit a terminal of `room`; without one, all of them.
+/// A table with the columns that fit a terminal of `room`. Without a terminal it has all columns.
 struct Table<'a> {
     columns: &'a [Column],
     shown: Vec<usize>,
-    /// Of the names.
+    /// The width of the names.
     width: usize,
 }
 
-/// What the type takes, and the blank behind it.
+/// The width of the type and the blank after it.
 const TYPE_WIDTH: usize = 9;
 
 impl<'a> Table<'a> {
@@ -252,11 +252,11 @@ impl<'a> Table<'a> {
     }
 }
 
-/// Longer names are cut whatever the room, as in Locust.
+/// Longer names are always cut, as in Locust.
 const WIDEST: usize = 80;
 
-/// The width of the name column of a table whose longest name takes `wanted`, in a terminal of `columns`, of which the
-/// figures take `taken`. Without a terminal, names are whole.
+/// Returns the width of the names. The longest name needs `wanted`, the terminal has `columns`, and the figures take
+/// `taken` of them. Without a terminal, names are whole.
 fn name_width(wanted: usize, columns: Option<usize>, taken: usize) -> usize {
     let wanted = wanted.max(AGGREGATED.len());
     let room = columns.map(|columns| columns.saturating_sub(taken));
@@ -265,7 +265,7 @@ fn name_width(wanted: usize, columns: Option<usize>, taken: usize) -> usize {
     })
 }
 
-/// The name, cut where it is too long.
+/// Returns the name, cut if it is too long.
 fn fitted(name: &str, width: usize) -> String {
     if name.chars().count() <= width {
         return name.to_owned();

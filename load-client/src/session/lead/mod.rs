@@ -1,5 +1,5 @@
-//! A run that workers send: gathers them, starts them, takes what they measure, ends with them. The decisions are those of
-//! [`Coordinator`]; here they meet the log and the clock.
+//! Leads a run that workers send: gathers and starts the workers, and collects their measurements. [`Coordinator`]
+//! makes the decisions; this module connects it with the log and the clock.
 
 mod open;
 
@@ -31,19 +31,19 @@ const TICK: Duration = Duration::from_millis(250);
 /// How long the log may take to accept the last records.
 pub(super) const FLUSH: Duration = Duration::from_secs(10);
 
-/// What is coordinated.
+/// A run to coordinate.
 pub(crate) struct Undertaking {
     pub(crate) log: LogSettings,
-    /// What the run is called.
+    /// The name of the run.
     pub(crate) run: String,
     pub(crate) terms: Terms,
-    /// `None` takes over a run that another coordinator has begun.
+    /// The load; `None` takes over a run that another coordinator has begun.
     pub(crate) load: Option<LoadNote>,
-    /// Told how the workers are.
+    /// Receives the state of the workers.
     pub(crate) views: watch::Sender<Vec<WorkerView>>,
 }
 
-/// A run whose workers are about to send, or send.
+/// A run whose workers are about to send, or are sending.
 pub(crate) struct Lead {
     log: Arc<KafkaLog>,
     run: String,
@@ -54,19 +54,19 @@ pub(crate) struct Lead {
     clock: Instant,
     /// When the workers begin.
     begin: Option<Instant>,
-    /// Of each worker.
+    /// The intervals of each worker.
     intervals: Vec<Vec<IntervalRecord>>,
-    /// Users or requests in flight of each.
+    /// The users or requests in flight of each worker.
     active: Vec<u32>,
     ending: Option<Ending>,
     views: watch::Sender<Vec<WorkerView>>,
     has_leaders_times: bool,
-    /// It has read what the control log had when it came.
+    /// Whether the records that the control log had at the start are read.
     has_caught_up: bool,
 }
 
 impl Lead {
-    /// Gathers the workers, and waits until they are about to begin, unless the run is given up first. Fails when the log cannot
+    /// Gathers the workers, and waits until they are about to begin or the run is given up. Fails when the log cannot
     /// be used, or the run cannot begin.
     pub(crate) async fn gather(
         undertaking: Undertaking,
@@ -83,7 +83,7 @@ impl Lead {
                 acts = lead.next() => acts?,
                 () = &mut given_up, if !is_given_up => {
                     is_given_up = true;
-                    lead.coordinator.abort("it was given up before it began")
+                    lead.coordinator.abort("the run was given up before it began")
                 }
             };
             lead.carry_out(acts, None)?;
@@ -93,7 +93,7 @@ impl Lead {
                     lead.flush();
                     return Err(KafkaTransportError::Interrupted.into());
                 }
-                // It began, so there is a report to make.
+                // The run began, so it gets a report.
                 Some(ending @ (Ending::Invalid(_) | Ending::Finished)) => {
                     lead.ending = Some(ending);
                     break;
@@ -107,7 +107,7 @@ impl Lead {
         Ok(lead)
     }
 
-    /// Workers have confirmed the start, and only a moment is left.
+    /// Returns whether the workers have confirmed the start and the moment of the start has come.
     fn is_about_to_begin(&self) -> bool {
         let is_confirmed =
             self.coordinator.is_in_office() && self.coordinator.course().log.skew_ms().is_some();
@@ -127,7 +127,7 @@ impl Lead {
         }
     }
 
-    /// Silence may be that of the log.
+    /// Adds the trouble of the log to a reason, because a silent log looks like silent workers.
     fn with_trouble(&self, reason: String) -> String {
         let readers = [Some(&self.control), self.results.as_ref()];
         match readers.into_iter().flatten().find_map(LogReader::trouble) {
@@ -136,7 +136,7 @@ impl Lead {
         }
     }
 
-    /// What happens next.
+    /// Waits for the next record or tick, and returns what the coordinator wants done.
     async fn next(&mut self) -> anyhow::Result<Vec<Act>> {
         self.open_results().await?;
         let results = async {
@@ -183,7 +183,7 @@ impl Lead {
             self.has_leaders_times = logged.is_leaders_time;
             let since = unix_ms().saturating_sub(start.appended_ms);
             let delay = Duration::from_millis(start.delay_ms);
-            // Of a run that is taken over, long ago by the clocks of this machine and the broker.
+            // A run that is taken over began long ago, by the clocks of this machine and of the broker.
             let since = if self.has_caught_up { 0 } else { since };
             let late =
                 Duration::from_millis(u64::try_from(since).unwrap_or(0)).saturating_sub(delay);
@@ -196,7 +196,7 @@ impl Lead {
         acts.unwrap_or_default()
     }
 
-    /// Results are read once the workers are known, and before they are started.
+    /// Begins to read the results once the workers are known, before they are started.
     async fn open_results(&mut self) -> anyhow::Result<()> {
         let log = &self.coordinator.course().log;
         if self.results.is_some() || log.plan.is_none() {
@@ -252,7 +252,7 @@ impl Lead {
                 .seats
                 .get(part)
                 .map_or("", |own| &own.name);
-            format!("worker {name} has sent what cannot be read")
+            format!("worker {name} sent an interval that cannot be read")
         })?;
         if let Some(active) = self.active.get_mut(part) {
             *active = interval.users;
@@ -268,13 +268,13 @@ impl Lead {
         Ok(())
     }
 
-    /// When the workers begin.
+    /// Returns when the workers begin.
     pub(crate) fn begin(&self) -> Instant {
         self.begin.unwrap_or_else(Instant::now)
     }
 
-    /// Takes what workers measure until the run is over. The view has in the end what one client would have that had sent it
-    /// all. Fails when another coordinator has taken the run, or the log cannot be used.
+    /// Collects the measurements of the workers until the run is over. In the end, the view is that of one client that
+    /// had sent the whole load. Fails when another coordinator has taken the run, or the log cannot be used.
     pub(crate) async fn follow(
         mut self,
         view: &TallyView,
@@ -298,11 +298,11 @@ impl Lead {
                 acts = self.next() => acts?,
                 () = control.stop.cancelled(), if !stopping => {
                     stopping = true;
-                    self.coordinator.stop("the coordinator has stopped it")
+                    self.coordinator.stop("the coordinator has stopped the run")
                 }
                 () = control.abort.cancelled(), if !aborting => {
                     aborting = true;
-                    self.coordinator.abort("the coordinator did not wait for what was in flight")
+                    self.coordinator.abort("the coordinator did not wait for requests in flight")
                 }
             };
             self.carry_out(acts, Some((view, control)))?;
@@ -344,8 +344,8 @@ impl Lead {
         let skew_ms = self.coordinator.course().log.skew_ms();
         if let (Some(skew), false) = (skew_ms, self.has_leaders_times) {
             say(&format!(
-                "the control topic keeps the times of its writers (message.timestamp.type): workers began within {skew} ms by \
-                 the clocks of their machines"
+                "workers began within {skew} ms by the clocks of their machines, because the control topic keeps the \
+                 times of its writers (message.timestamp.type)"
             ));
         }
         Ok(Gathered {
@@ -358,7 +358,7 @@ impl Lead {
         })
     }
 
-    /// Whether the log has all that was written.
+    /// Waits until the log has all records. Returns whether it has them.
     fn flush(&self) -> bool {
         let flushed = tokio::task::block_in_place(|| self.log.flush(FLUSH));
         if let Err(reason) = &flushed {
@@ -368,7 +368,7 @@ impl Lead {
     }
 }
 
-/// Milliseconds since 1970, by this machine's clock.
+/// Returns the milliseconds since 1970, by this machine's clock.
 pub(crate) fn unix_ms() -> i64 {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)

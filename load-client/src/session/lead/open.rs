@@ -1,4 +1,4 @@
-//! The beginning of a lead: its log is open, and nothing was read of it.
+//! Opens the log of a run that this program leads.
 
 use std::time::Instant;
 
@@ -20,7 +20,7 @@ impl Lead {
             views,
         } = undertaking;
         let log = KafkaLog::open(log, true).await?;
-        // From the beginning: a name that was taken long ago is taken.
+        // Read from the beginning: an old run may have taken the name.
         let control = log.read_control(From::Beginning).await?;
         let id = format!("coordinator-{}", Uuid::new_v4());
         let mut ticks = interval(TICK);

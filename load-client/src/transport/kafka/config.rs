@@ -1,4 +1,4 @@
-//! Settings of the two Kafka clients: what we set, what the user adds, what is in effect.
+//! Settings of the two Kafka clients: the program's own, the user's, and the effective ones.
 
 use std::collections::{BTreeMap, HashSet};
 use std::iter::{once, repeat};
@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::transport::kafka::KafkaTransportError;
 use crate::transport::wire::Wire;
 
-/// What the transport needs to know. Not `Debug`: properties hold secrets.
+/// The settings of the transport. Not `Debug`, because properties contain secrets.
 #[derive(Clone)]
 pub struct KafkaSettings {
     /// `host:port`, comma separated.
@@ -25,15 +25,15 @@ pub struct KafkaSettings {
     pub body: Bytes,
     /// Headers added to each request.
     pub headers: Vec<(String, String)>,
-    /// How long a reply is waited for; bounds the delivery too.
+    /// How long to wait for a reply. It bounds the delivery too.
     pub timeout: Duration,
-    /// Measure publishing only, to the delivery report.
+    /// Whether to measure only publishing, up to the delivery report.
     pub publish_only: bool,
     /// librdkafka properties, those of the URL first, applied last to both clients.
     pub properties: Vec<(String, String)>,
-    /// Names the run; part of the consumer's group id, so that runs never share one.
+    /// The name of the run. It is a part of the consumer's group id, so that runs never share one.
     pub run_id: String,
-    /// How the service is talked to, and which topics there are beside the two above.
+    /// The conventions of the service, and further topics.
     pub service: ServiceSettings,
 }
 
@@ -42,7 +42,7 @@ pub struct KafkaSettings {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct ClientSettings {
     pub(crate) producer: BTreeMap<String, String>,
-    /// Of the reply consumer; empty when only publishing.
+    /// Properties of the reply consumer; empty with `--publish-only`.
     pub(crate) consumer: BTreeMap<String, String>,
 }
 
@@ -66,9 +66,9 @@ const CONSUMER_KEYS: [&str; 6] = [
 ];
 
 impl KafkaSettings {
-    /// The properties in effect, librdkafka's defaults included. User-given ones are shown by
-    /// name, with secrets left out. Fails when librdkafka refuses a property, or was built without TLS and one
-    /// needs it.
+    /// Returns the effective properties, librdkafka's defaults included. Properties of the user are shown by name,
+    /// without secrets. Fails when librdkafka refuses a property, or a property needs TLS and librdkafka was built
+    /// without it.
     pub(crate) fn effective(&self) -> Result<ClientSettings, KafkaTransportError> {
         check_tls(&self.properties, &built_in_features())
             .map_err(|error| KafkaTransportError::Usage(error.to_string()))?;
@@ -95,7 +95,7 @@ impl KafkaSettings {
         let given = self.properties.iter().map(|(key, _)| key.as_str());
         let mut effective = BTreeMap::new();
         for key in keys.iter().copied().chain(given) {
-            // Settable and not readable: not worth failing a run for.
+            // Some properties can be set but not read. That must not fail a run.
             let value = native.get(key).unwrap_or_else(|_| "(unknown)".to_owned());
             effective.insert(key.to_owned(), shown(key, &value).to_owned());
         }
@@ -104,14 +104,14 @@ impl KafkaSettings {
 
     pub(super) fn producer_config(&self) -> ClientConfig {
         self.config(&[
-            // The default of 5 ms would be added to every round trip.
+            // The default would add 5 ms to every round trip.
             ("linger.ms", "0"),
             ("acks", "all"),
-            // Keys go where Java's clients would put them; librdkafka's default is another hash.
+            // Keys go to the same partitions as with Java's clients. librdkafka's default is another hash.
             ("partitioner", "murmur2_random"),
-            // A misspelt topic must fail, not come into being.
+            // A misspelt topic must fail, not be created.
             ("allow.auto.create.topics", "false"),
-            // A request that is delivered after its user gave up would be load that nobody asked for.
+            // A request that is delivered after its user gave up would be unwanted load.
             (
                 "message.timeout.ms",
                 &self.timeout.as_millis().max(1).to_string(),
@@ -121,41 +121,40 @@ impl KafkaSettings {
 
     pub(super) fn consumer_config(&self) -> ClientConfig {
         self.config(&[
-            // Never joined: partitions are assigned by hand. librdkafka wants one all the same.
+            // The group is never joined, because partitions are assigned by hand. librdkafka still requires an id.
             ("group.id", &format!("load-client-{}", self.run_id)),
             ("enable.auto.commit", "false"),
             ("enable.partition.eof", "false"),
             ("allow.auto.create.topics", "false"),
-            // Were an offset lost to retention, the newest reply is the one that somebody waits for.
+            // If retention deletes an offset, go on with the newest replies, because requests wait for those.
             ("auto.offset.reset", "latest"),
         ])
     }
 
-    /// The brokers, with the flag that names them.
+    /// Returns the brokers, with the flag that names them.
     pub(super) fn named(&self) -> (&str, &'static str) {
         (&self.brokers, "--host")
     }
 
-    /// The settings of the client that creates and deletes topics: how to connect, and no more.
+    /// Returns the settings of the client that creates and deletes topics. They only say how to connect.
     pub(super) fn admin_config(&self) -> ClientConfig {
         self.config(&[])
     }
 
-    /// The properties of a client of its own kind.
+    /// Returns the settings of a client with its own properties.
     fn config(&self, own: &[(&str, &str)]) -> ClientConfig {
         client_config(&self.brokers, &self.properties, own)
     }
 }
 
-/// How to connect, then what a client has of its own, then what the user gave.
+/// Returns the settings of a client: how to connect, then its own properties, then those of the user.
 pub(super) fn client_config(
     brokers: &str,
     properties: &[(String, String)],
     own: &[(&str, &str)],
 ) -> ClientConfig {
-    // 1 s between two attempts to connect, as Java's clients have it (KIP-144), or the user's first wait where
-    // that is longer. At librdkafka's 10 s, a client that does not look yet would be measured as a broker that
-    // is not back yet.
+    // At most 1 s between two attempts to connect, as in Java's clients (KIP-144), or the user's first wait if that is
+    // longer. With librdkafka's 10 s, a client that waits would be measured as a broker that is not back yet.
     let first = last(properties, "reconnect.backoff.ms");
     let first: Option<u32> = first.and_then(|value| value.parse().ok());
     let longest_backoff_ms = first.unwrap_or(0).max(1000);
@@ -176,12 +175,12 @@ pub(super) fn client_config(
     config
 }
 
-/// librdkafka's version, as it reports it.
+/// Returns librdkafka's version, as it reports it.
 pub(crate) fn librdkafka_version() -> String {
     rdkafka::util::get_rdkafka_version().1
 }
 
-/// What librdkafka was built with, as it names it.
+/// Returns the features that librdkafka was built with.
 #[must_use]
 pub fn built_in_features() -> String {
     let config = ClientConfig::new().create_native_config();
@@ -189,40 +188,38 @@ pub fn built_in_features() -> String {
     features.unwrap_or_default()
 }
 
-/// What the names of reply topics that runs create for themselves have between the request topic's and the
-/// run's id. Services that answer to `<topic>.reply.*` take them, and one that is left behind by a killed run
-/// can be told by it.
+/// The part between the request topic and the run's id in the names of reply topics that runs create. Services that
+/// answer to `<topic>.reply.*` accept these topics. The part also identifies a topic that a killed run left behind.
 pub(crate) const OWN_REPLY_TOPIC_INFIX: &str = ".reply.load-client-";
 
-/// How the service is talked to. The default is a service of the reference, on shared topics.
+/// The conventions of the service. The default is the reference, on shared topics.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ServiceSettings {
     /// How requests and replies find each other.
     pub(crate) wire: Wire,
-    /// Topics that single requests go to, beside the run's.
+    /// Topics of single kinds of request, in addition to the run's topic.
     pub(crate) more_topics: Vec<String>,
-    /// Reply topics of single requests, beside the run's.
+    /// Reply topics of single kinds of request, in addition to the run's reply topic.
     pub(crate) more_reply_topics: Vec<String>,
-    /// With a number of partitions, the run's reply topic is created before the run and deleted
-    /// after it.
+    /// The partitions of a reply topic that is created before the run and deleted after it.
     pub(crate) own_reply_topic: Option<i32>,
 }
 
 impl KafkaSettings {
-    /// Every topic that requests go to, with what names it.
+    /// Returns every request topic, with the flag or setting that names it.
     pub(super) fn topics(&self) -> impl Iterator<Item = (&str, &'static str)> {
         let all = distinct(&self.topic, &self.service.more_topics);
         all.zip(once("--topic").chain(repeat("the scenario's topic")))
     }
 
-    /// Every topic that replies come from, with what names it.
+    /// Returns every reply topic, with the flag or setting that names it.
     pub(super) fn reply_topics(&self) -> impl Iterator<Item = (&str, &'static str)> {
         let all = distinct(&self.reply_topic, &self.service.more_reply_topics);
         all.zip(once("--reply-topic").chain(repeat("the scenario's reply_topic")))
     }
 }
 
-/// Without repetition, so that no topic is read twice.
+/// Returns the names without repetition, so that no topic is read twice.
 fn distinct<'a>(first: &'a str, more: &'a [String]) -> impl Iterator<Item = &'a str> {
     let mut seen = HashSet::new();
     let all = once(first).chain(more.iter().map(|topic| &**topic));
@@ -285,7 +282,7 @@ pub(super) mod tests {
 
     #[test]
     fn either_name_of_a_property_overrides_what_we_set() {
-        // Often, for the order of a hash map is another one each time.
+        // Repeat this, because the order of a hash map differs each time.
         for _ in 0..20 {
             let given = [
                 ("queue.buffering.max.ms", "7"),
@@ -333,10 +330,7 @@ pub(super) mod tests {
         for error in [ssl, scram].map(|settings| settings.effective().unwrap_err()) {
             assert!(error.is_usage());
             let told = error.to_string();
-            assert!(
-                told.ends_with("built without TLS: build with --features tls"),
-                "{told}"
-            );
+            assert!(told.ends_with("build with --features tls"), "{told}");
         }
     }
 

@@ -31,18 +31,18 @@ pub use config::{KafkaSettings, ServiceSettings, built_in_features};
 pub(crate) use config::{ClientSettings, OWN_REPLY_TOPIC_INFIX, librdkafka_version};
 pub(crate) use log::{From, KafkaLog, LogReader, LogSettings, Logged};
 
-/// A connected transport: topics checked, reply consumer assigned and positioned.
+/// A connected transport. Its topics are checked, and its reply consumer is assigned and positioned.
 pub struct KafkaTransport {
     producer: RequestProducer,
-    /// `None` when only publishing. Dropping it stops its threads.
+    /// The reply consumer; `None` with `--publish-only`. Dropping it stops its threads.
     consumer: Option<ReplyConsumer>,
     pending: Pending,
-    /// Deleted when dropped. The last field, so that nobody reads from it any more by then.
+    /// The run's own reply topic, deleted on drop. It is the last field, so that the consumer is dropped before.
     _own_topic: Option<OwnTopic>,
 }
 
 impl KafkaTransport {
-    /// Blocks. Asks `may_create` before it creates a topic.
+    /// Connects, and blocks meanwhile. It asks `may_create` before it creates a topic.
     fn connect(
         settings: &KafkaSettings,
         may_create: impl FnOnce() -> bool,
@@ -67,20 +67,20 @@ impl KafkaTransport {
         })
     }
 
-    /// Connects, checks the topics and positions the reply consumer. Waits for up to ten seconds, on a thread of
-    /// its own, so that signals are seen meanwhile.
+    /// Connects, checks the topics and positions the reply consumer. It waits for up to ten seconds on a separate
+    /// thread, so that signals are handled meanwhile.
     ///
     /// # Errors
     ///
-    /// When a setting is refused, no broker answers, or a topic cannot be used; the error names
-    /// the flag to change.
+    /// Fails when a setting is refused, no broker answers, or a topic cannot be used. The error names the flag to
+    /// change.
     pub async fn connect_in_background(
         settings: Arc<KafkaSettings>,
     ) -> Result<Self, KafkaTransportError> {
         let (done, connected) = oneshot::channel();
-        // Dropped with this future: by whoever stops the run before it has begun.
+        // Dropped with this future, when the run is stopped before it has begun.
         let _setup = Setup::begin(move |may_create| {
-            // What nobody listens for any more is dropped here, and its topic deleted.
+            // If the receiver is gone, the transport is dropped here and its topic is deleted.
             drop(done.send(Self::connect(&settings, may_create)));
         });
         connected
@@ -88,21 +88,21 @@ impl KafkaTransport {
             .unwrap_or(Err(KafkaTransportError::Interrupted))
     }
 
-    /// Replies that nobody waited for: late, or of somebody else.
+    /// Returns the number of replies without a waiting request: they are late, or answer another client.
     pub(crate) fn unmatched_replies(&self) -> u64 {
         self.consumer.as_ref().map_or(0, ReplyConsumer::unmatched)
     }
 
-    /// Requests handed over to librdkafka and not yet acknowledged by a broker, at this moment.
+    /// Returns the number of requests that librdkafka has and no broker has acknowledged yet.
     pub(crate) fn producer_queue(&self) -> usize {
         self.producer.in_flight()
     }
 }
 
-/// The thread that sets a transport up. Dropping this keeps the program from ending before a topic is deleted that
-/// the thread has created, and keeps it from creating one later.
+/// The thread that sets up a transport. Dropping this waits until a topic that the thread has created is deleted, or
+/// keeps the thread from creating one later.
 struct Setup {
-    /// Whether a topic may be created, which is decided by whoever comes first.
+    /// Whether a topic may be created. The first one to ask decides.
     may_create: Arc<OnceLock<bool>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -123,7 +123,7 @@ impl Drop for Setup {
     fn drop(&mut self) {
         let creates = *self.may_create.get_or_init(|| false);
         if let Some(thread) = self.thread.take().filter(|_| creates) {
-            // A panic of the thread has already dropped what it created.
+            // If the thread panicked, it has already deleted its topic.
             let _ = thread.join();
         }
     }
@@ -145,7 +145,7 @@ impl Transport for KafkaTransport {
 /// Why the transport could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum KafkaTransportError {
-    /// librdkafka refuses a property, or was built without the OpenSSL that the URL or a property asks for.
+    /// librdkafka refuses a property, or was built without the OpenSSL that the URL or a property needs.
     #[error("{0}")]
     Usage(String),
     /// The cluster or one of its topics cannot be used. The text says what to change.
@@ -160,12 +160,12 @@ pub enum KafkaTransportError {
 }
 
 impl KafkaTransportError {
-    /// Whether the command line is at fault, rather than the cluster.
+    /// Returns whether the error is the fault of the command line, not of the cluster.
     pub(crate) fn is_usage(&self) -> bool {
         matches!(self, Self::Usage(_))
     }
 
-    /// Why a client, a producer for example, could not be built; with secrets masked.
+    /// Returns why a client, for example a producer, could not be built. Secrets are masked.
     #[must_use]
     pub fn client(role: &'static str, source: KafkaError) -> Self {
         match source {
@@ -178,21 +178,21 @@ impl KafkaTransportError {
     }
 }
 
-/// The context of every client.
+/// The librdkafka context of every client.
 #[derive(Default)]
 struct Context {
     last_error: Mutex<Option<String>>,
-    /// Why a record could not be delivered, the first of them.
+    /// Why the first record that failed could not be delivered.
     refused: OnceLock<String>,
-    /// The table that a producer's delivery reports end requests in; other clients get an empty one.
+    /// The table for the producer's delivery reports; empty for other clients.
     pending: Pending,
-    /// A report of success is the answer itself.
+    /// Whether the delivery report is the answer.
     publish_only: bool,
 }
 
 impl Context {
-    /// Why a call failed: what the connection said last, for example that it was refused, tells more than the
-    /// call's own error.
+    /// Returns why a call failed. The last error of the connection, for example that it was refused, is more useful
+    /// than the error of the call.
     fn reason(&self, error: &KafkaError) -> String {
         let last = self.lock().clone();
         last.unwrap_or_else(|| error.to_string())
@@ -206,7 +206,7 @@ impl Context {
 
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        // Always at debug: what matters to the user is reported by the outcome of a request.
+        // Always at level debug, because the outcome of a request reports what matters to the user.
         tracing::debug!(?level, facility, message, "librdkafka");
     }
 
@@ -218,21 +218,21 @@ impl ClientContext for Context {
 
 impl ConsumerContext for Context {}
 
-/// The code of an error where it has one: `Local: Queue full` without the wrapping.
+/// Returns the code of an error if it has one, for example `Local: Queue full`.
 fn short(error: &KafkaError) -> String {
     let code = error.rdkafka_error_code();
     code.map_or_else(|| error.to_string(), |code| code.to_string())
 }
 
-/// How many headers of a reply are looked at; foreign records may have far more.
+/// Most headers of a reply that are read. Foreign records may have far more.
 const MAX_HEADERS: usize = 256;
 
 thread_local! {
-    /// Whether this thread looks at a header just now.
+    /// Whether this thread is reading a header.
     static LOOKING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Returns the headers whose names are text. At any other name rdkafka 0.39 panics: it has no call that gives the bytes.
+/// Returns the headers whose names are text. rdkafka 0.39 panics at any other name, and has no call that returns bytes.
 fn readable(headers: &BorrowedHeaders) -> impl Iterator<Item = (&str, Option<&[u8]>)> {
     let indices = 0..headers.count().min(MAX_HEADERS);
     let seen = indices.filter_map(|index| look(|| headers.try_get(index))?);
@@ -246,14 +246,14 @@ fn look<T>(at: impl FnOnce() -> T) -> Option<T> {
     seen.ok()
 }
 
-/// Keeps replies with unreadable header names from writing to standard error, by a panic hook that passes over
-/// them and hands all others to the hook that was there. For a program's `main`.
+/// Installs a panic hook that ignores the panics of unreadable header names, so that they do not write to standard
+/// error. It passes all other panics to the previous hook. For a program's `main`.
 pub(crate) fn quiet_unreadable_headers() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
         let others = take_hook();
         set_hook(Box::new(move |panic| {
-            // Where a panic aborts, its message is the process's last word.
+            // If a panic aborts the process, its message must be printed.
             if cfg!(panic = "abort") || !LOOKING.get() {
                 others(panic);
             }
@@ -280,7 +280,7 @@ mod tests {
         };
         let transport = KafkaTransport::connect(&settings, || true).unwrap();
         assert_eq!(transport.producer_queue(), 0);
-        // From here on no acknowledgement arrives before the test is over.
+        // From here on, no acknowledgement arrives before the test ends.
         cluster
             .broker_round_trip_time(1, Duration::from_secs(600))
             .unwrap();
@@ -308,7 +308,7 @@ mod tests {
         let seen = Arc::clone(&ended);
         let setup = Setup::begin(move |may_create| {
             begun.send(may_create()).unwrap();
-            // Whoever does not wait for this is past it by then.
+            // A caller that does not wait for this thread has gone on by then.
             std::thread::sleep(Duration::from_millis(50));
             ended.set(()).unwrap();
         });

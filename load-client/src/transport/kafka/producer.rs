@@ -1,4 +1,4 @@
-//! Publishes requests. A delivery that fails ends its request at once.
+//! Publishes requests. A failed delivery ends its request at once.
 
 use std::collections::HashMap;
 use std::time::Instant;
@@ -18,7 +18,7 @@ pub(super) struct RequestProducer {
     topic: String,
     reply_topic: String,
     wire: Wire,
-    /// Those that requests have in common, by their reply topic.
+    /// Headers that all requests with a reply topic share.
     headers: HashMap<String, OwnedHeaders>,
 }
 
@@ -27,7 +27,7 @@ impl ProducerContext for Context {
 
     /// Called on the producer's polling thread.
     fn delivery(&self, result: &DeliveryResult<'_>, id: Box<Uuid>) {
-        // Either may find nobody waiting: a reply overtakes its report, a user may have given up.
+        // The request may have ended already: a reply can overtake the delivery report, and a user may have given up.
         if let Err((error, _)) = result {
             self.refused.get_or_init(|| short(error));
             self.pending.complete(&id, Err(Failure::Send(short(error))));
@@ -59,7 +59,7 @@ impl RequestProducer {
         for topic in settings.topics() {
             let mut partitions =
                 reply_topic::partitions(producer.client(), settings.named(), topic)?;
-            // One of each leader tells whether it can be reached.
+            // One partition of each leader is enough to know whether the leader can be reached.
             partitions.sort_unstable_by(|one, other| one.leader.cmp(&other.leader));
             partitions.dedup_by(|one, other| one.leader == other.leader);
             for partition in &partitions {
@@ -105,13 +105,13 @@ impl RequestProducer {
             .map_err(|(error, _)| short(&error))
     }
 
-    /// Requests handed over and not yet reported on, at this moment.
+    /// Returns the number of requests that are handed over and not yet reported on.
     pub(super) fn in_flight(&self) -> usize {
         usize::try_from(self.producer.in_flight_count()).unwrap_or(0)
     }
 }
 
-/// Headers that requests with one reply topic have in common.
+/// Returns the headers that all requests with a reply topic share.
 fn common_headers(settings: &KafkaSettings, reply_topic: &str) -> OwnedHeaders {
     let mut headers = OwnedHeaders::new();
     if !settings.publish_only {
@@ -141,7 +141,7 @@ mod tests {
     use crate::transport::kafka::{KafkaSettings, KafkaTransport};
 
     const PARTITIONS: i32 = 7;
-    /// What `Utils.murmur2` of Java's client makes of a key, as librdkafka's own test has it.
+    /// Results of `Utils.murmur2` of Java's client, from librdkafka's own test.
     const MURMUR2: [(&str, u32); 6] = [
         ("kafka", 0xd067_cf64),
         ("giberish123456789", 0x8f55_2b0c),
@@ -151,7 +151,7 @@ mod tests {
         ("4", 0x5a4b_5ca1),
     ];
 
-    /// The partition of each key, after a request with each.
+    /// Returns the partition of each key, after a request with that key.
     fn partitions(own: &[(&str, &str)]) -> HashMap<String, i32> {
         let cluster = MockCluster::new(1).unwrap();
         cluster.create_topic("t", PARTITIONS, 1).unwrap();

@@ -1,12 +1,11 @@
-//! Receives replies. Its thread polls, stamps and hands over, and does nothing else.
+//! Receives replies. The thread only polls, stamps and hands over.
 //!
-//! No group: every partition of the reply topic is assigned by hand, at the end offset that the
-//! broker named before the first request. Whatever is written afterwards lies behind that offset,
-//! so the fastest reply cannot be missed, however long the first fetch takes. Partitions that are added
-//! while it runs are looked for by [`follow`].
+//! There is no consumer group. Each partition of the reply topic is assigned by hand, at the end offset that the broker
+//! gave before the first request. All later replies are after that offset, so the fastest reply cannot be missed,
+//! however long the first fetch takes. [`follow`] looks for partitions that are added during the run.
 //!
-//! A fault that passes ends nothing at once: a request that gets no reply by its time-out fails by the fault
-//! that fell into its time.
+//! A temporary fault does not end requests at once. A request without a reply by its time-out fails with the fault that
+//! occurred meanwhile.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -38,7 +37,7 @@ pub(super) struct ReplyConsumer {
     threads: Vec<JoinHandle<()>>,
 }
 
-/// Shared by the threads, of which one counts, and the owner, which stops them.
+/// State that is shared by the threads and their owner, which stops them.
 struct Shared {
     consumer: PolledConsumer,
     stop: AtomicBool,
@@ -46,8 +45,8 @@ struct Shared {
 }
 
 impl ReplyConsumer {
-    /// Positions a consumer at the end of the reply topics and starts its threads: one receives, and one follows new
-    /// partitions unless replies come on one partition only.
+    /// Positions a consumer at the end of the reply topics and starts its threads: one receives replies, and one looks
+    /// for new partitions unless replies come on one partition only.
     pub(super) fn connect(
         settings: &KafkaSettings,
         pending: Pending,
@@ -88,7 +87,7 @@ impl ReplyConsumer {
         Ok(own)
     }
 
-    /// Replies that nobody waited for.
+    /// Returns the number of replies without a waiting request.
     pub(super) fn unmatched(&self) -> u64 {
         self.shared.unmatched.load(Ordering::Relaxed)
     }
@@ -99,7 +98,7 @@ impl Drop for ReplyConsumer {
         self.shared.stop.store(true, Ordering::Relaxed);
         for thread in self.threads.drain(..) {
             thread.thread().unpark();
-            // A panic of the thread has already failed the requests in flight.
+            // If the thread panicked, it has already failed the requests in flight.
             let _ = thread.join();
         }
     }
@@ -141,7 +140,7 @@ fn end_offsets(
     Ok(assignment)
 }
 
-/// What the thread has that polls. Dropping it, on a panic too, tells whoever waits that no reply will come.
+/// The state of the polling thread. Dropping it, also on a panic, fails the waiting requests.
 struct Receiver {
     shared: Arc<Shared>,
     pending: Pending,
@@ -149,7 +148,7 @@ struct Receiver {
     /// Names of the reply topics, for messages.
     topics: String,
     bodies: Bodies,
-    /// Whether an outage was noted that no reply has ended yet.
+    /// Whether an outage is noted that no reply has ended yet.
     in_trouble: bool,
 }
 
@@ -180,7 +179,7 @@ impl Receiver {
         tracing::debug!(%error, "reply consumer");
         let cause = cause(error, &self.topics);
         match error.rdkafka_error_code() {
-            // No reply can arrive any more.
+            // Replies can no longer arrive.
             _ if matches!(error, KafkaError::MessageConsumptionFatal(_)) => self.give_up(&cause),
             Some(
                 RDKafkaErrorCode::Fatal
@@ -191,7 +190,7 @@ impl Receiver {
                 | RDKafkaErrorCode::Authentication
                 | RDKafkaErrorCode::SaslAuthenticationFailed,
             ) => self.give_up(&cause),
-            // No broker is there. That may heal within any request's time.
+            // No broker answers. That may change within the time of each request.
             Some(RDKafkaErrorCode::AllBrokersDown) => {
                 self.in_trouble = true;
                 self.pending.trouble(&cause, now, true);
@@ -212,7 +211,8 @@ impl Receiver {
                 | RDKafkaErrorCode::PartitionEOF,
             )
             | None => {}
-            // What it fetched cannot be read; it fetches and fails again, and other partitions may go on.
+            // The fetched records cannot be read. The consumer fetches them and fails again; other partitions may go
+            // on.
             Some(_) => self.pending.trouble(&cause, now, false),
         }
     }
@@ -261,7 +261,7 @@ impl Receiver {
 
 fn cause(error: &KafkaError, topic: &str) -> String {
     let hint = match error.rdkafka_error_code() {
-        // What librdkafka says of a batch whose codec it does not know.
+        // This is librdkafka's error for a batch with an unknown codec.
         Some(RDKafkaErrorCode::NotImplemented) => {
             "; replies are compressed in a way that this client cannot read"
         }
@@ -271,15 +271,15 @@ fn cause(error: &KafkaError, topic: &str) -> String {
     format!("the reply consumer of {topic} failed: {reason}{hint}")
 }
 
-// Looks for partitions that are added to a reply topic while a run goes on. librdkafka does not look when
-// partitions are assigned by hand, and replies on new ones would all seem to be time-outs.
+// Looks for partitions that are added to a reply topic during a run. librdkafka does not look for them when partitions
+// are assigned by hand, and all replies on new partitions would seem to be time-outs.
 
-/// How often it looks. Well below the usual time-out, so that replies on new partitions are late, not lost.
+/// How often it looks: well below the usual time-out, so that replies on new partitions are late, but not lost.
 const LOOK_INTERVAL: Duration = Duration::from_secs(3);
-/// How long one look may take, and with it the end of a run without brokers.
+/// How long one look may take. It may delay the end of a run without brokers by this time.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Reads new partitions from their beginning, until it is to stop. Runs on a thread of its own: the one that
+/// Reads new partitions from their beginning, until it must stop. It has a separate thread, because the thread that
 /// stamps replies must not wait for metadata.
 fn follow(shared: &Shared, assigned: &TopicPartitionList) {
     let mut known = BTreeMap::<String, Vec<i32>>::new();
@@ -294,7 +294,7 @@ fn follow(shared: &Shared, assigned: &TopicPartitionList) {
         }
         for (topic, partitions) in &mut known {
             let client = shared.consumer.client();
-            // What fails now is tried again.
+            // A look that fails is tried again.
             let Ok(metadata) = client.fetch_metadata(Some(topic), METADATA_TIMEOUT) else {
                 continue;
             };
@@ -327,7 +327,7 @@ fn follow(shared: &Shared, assigned: &TopicPartitionList) {
 fn assign(consumer: &PolledConsumer, topic: &str, partitions: &[i32]) -> Result<(), KafkaError> {
     let mut list = TopicPartitionList::new();
     for partition in partitions {
-        // It came into being after the first request, so that nothing on it is older.
+        // The partition was created after the first request, so it has no older replies.
         list.add_partition_offset(topic, *partition, Offset::Beginning)?;
     }
     consumer.incremental_assign(&list)

@@ -1,5 +1,5 @@
-//! The topics of a run: what is checked before the first request, and a reply topic that a run creates for
-//! itself, and deletes again however it ends.
+//! Checks the topics of a run before the first request. Creates a run's own reply topic, and deletes it however the run
+//! ends.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use rdkafka::metadata::{Metadata, MetadataPartition};
 use crate::transport::kafka::{Context, KafkaSettings, KafkaTransportError, short};
 
 const ADMIN_PATIENCE: Duration = Duration::from_secs(10);
-/// As many replicas as the broker gives by default, see KIP-464.
+/// The broker's default number of replicas, see KIP-464.
 pub(super) const DEFAULT_REPLICATION: TopicReplication<'static> = TopicReplication::Fixed(-1);
 
 /// Creates and deletes topics.
@@ -46,7 +46,8 @@ impl OwnTopic {
     ) -> Result<Self, KafkaTransportError> {
         let refused = |reason| {
             KafkaTransportError::Unusable(format!(
-                "--own-reply-topic: {name} could not be created: {reason}; create a topic by hand and name it by --reply-topic"
+                "--own-reply-topic: {name} could not be created: {reason}; create a topic yourself and name it by \
+                 --reply-topic"
             ))
         };
         admin.create(name, partitions).map_err(refused)?;
@@ -62,7 +63,7 @@ impl Drop for OwnTopic {
             tracing::warn!(
                 topic,
                 reason,
-                "the run's own reply topic was not deleted; delete it by hand"
+                "the run's own reply topic was not deleted; delete it yourself"
             );
         }
     }
@@ -85,7 +86,7 @@ pub(super) fn options() -> AdminOptions {
         .operation_timeout(Some(ADMIN_PATIENCE))
 }
 
-/// Waits on a thread of its own, for the caller may be inside of a runtime, where it must not.
+/// Waits on a separate thread, because the caller may be inside a runtime, where it must not block.
 fn blocking(
     work: impl Future<Output = Result<Vec<TopicResult>, KafkaError>> + Send,
 ) -> Result<(), String> {
@@ -93,7 +94,7 @@ fn blocking(
     failed.map_or(Ok(()), |(_, code)| Err(code.to_string()))
 }
 
-/// The same; returns what became of each topic.
+/// Does the same, and returns the result for each topic.
 pub(super) fn on_a_thread(
     work: impl Future<Output = Result<Vec<TopicResult>, KafkaError>> + Send,
 ) -> Result<Vec<TopicResult>, String> {
@@ -110,9 +111,9 @@ pub(super) fn on_a_thread(
 
 /// How long a broker may take to answer at all.
 const BROKER_PATIENCE: Duration = Duration::from_secs(8);
-/// How long a topic may take to appear: one that was just created is not known everywhere at once.
+/// How long a topic may take to appear: not all brokers know a new topic at once.
 const TOPIC_PATIENCE: Duration = Duration::from_secs(2);
-/// How long a topic that is there may be without a leader: it was just created, or moves.
+/// How long an existing topic may be without a leader: it may be new, or its leader may be moving.
 const LEADER_PATIENCE: Duration = Duration::from_secs(10);
 const TOPIC_RETRY_PAUSE: Duration = Duration::from_millis(100);
 
@@ -126,7 +127,7 @@ pub(super) struct Partition {
 /// A topic, and the flag that names it.
 pub(super) type Named<'a> = (&'a str, &'static str);
 
-/// Asks the cluster, which another flag names, for a topic until all its partitions can be used; answers them.
+/// Asks the cluster for a topic until all its partitions can be used, and returns them. Each name comes with its flag.
 pub(super) fn partitions(
     client: &Client<Context>,
     (brokers, of_brokers): Named<'_>,
@@ -193,7 +194,7 @@ fn address(metadata: &Metadata, id: i32) -> String {
     address.unwrap_or_else(|| format!("broker {id}"))
 }
 
-/// The end offset of a partition, for which its leader is asked.
+/// Asks the leader of a partition for the partition's end offset.
 pub(super) fn end_offset(
     client: &Client<Context>,
     settings: &KafkaSettings,
@@ -211,8 +212,9 @@ pub(super) fn end_offset(
             let (reason, seconds) = (client.context().reason(&error), BROKER_PATIENCE.as_secs());
             let (brokers, address, topic) = (&settings.brokers, &partition.leader, named.0);
             KafkaTransportError::Unusable(format!(
-                "{brokers} names {address} as a leader of topic {topic}, and nobody answers there within {seconds} s \
-                 ({reason}); mend advertised.listeners of that broker, or let this machine resolve and reach its address"
+                "{brokers} names {address} as a leader of topic {topic}, but nobody answers there within {seconds} s \
+                 ({reason}); correct advertised.listeners of that broker, or let this machine resolve and reach its \
+                 address"
             ))
         }
         _ => unusable(named, &format!("its end offset is unknown ({error})")),

@@ -1,8 +1,8 @@
-//! How requests and replies find each other on Kafka: header names, encodings, what counts as good.
-//! Pure; the records themselves are made and read elsewhere.
+//! How requests and replies find each other on Kafka: header names, encodings, good replies. Pure; other modules make
+//! and read the records.
 //!
-//! Services differ only in these conventions, so that one of any make can be measured unchanged. A
-//! profile names the conventions of a framework; every part of a [`Wire`] can be set by itself.
+//! Services differ only in these conventions, so that any service can be measured without changes. A profile names the
+//! conventions of a framework. Every part of a [`Wire`] can also be set by itself.
 
 use std::borrow::Cow;
 use std::str::FromStr;
@@ -13,34 +13,33 @@ use uuid::Uuid;
 
 use crate::scenario::{BodyChecks, Request, StatusSet};
 
-/// The conventions that requests and replies follow. The default is the profile `reference`.
+/// The conventions of requests and replies. The default is the profile `reference`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Wire {
     /// The request header that names the topic of the reply.
     pub(crate) reply_to_header: String,
     /// Where a request carries its id.
     pub(crate) correlation: IdPlace,
-    /// Where a reply carries the id of its request; `None` is the same place.
+    /// Where a reply carries the id of its request; `None` for the same place.
     pub(crate) reply_correlation: Option<IdPlace>,
     /// How the id is written.
     pub(crate) correlation_format: IdFormat,
     /// The request header that names the partition of the reply.
     pub(crate) reply_partition_header: Option<PartitionHeader>,
-    /// The one partition that replies are asked to come on; `None` leaves it to the service.
+    /// The only partition for replies; `None` leaves the choice to the service.
     pub(crate) reply_partition: Option<i32>,
-    /// The reply header that carries the status; with `None` any reply is good that has no error
-    /// header.
+    /// The reply header with the status. With `None`, every reply without an error header is good.
     pub(crate) status_header: Option<String>,
-    /// The statuses that are good, where a request does not say it by itself.
+    /// The good statuses of requests that do not set their own.
     pub(crate) expect_status: StatusSet,
-    /// What bodies must say, where a request does not say it by itself.
+    /// The body checks of requests that do not set their own.
     pub(crate) expect_body: BodyChecks,
-    /// Reply headers that tell a failure by being there.
+    /// Reply headers whose presence means a failure.
     pub(crate) error_headers: Vec<String>,
 }
 
 impl Default for Wire {
-    /// `reply-to`, `x-reply-set-header` and `status-code`, as the order service takes them.
+    /// Returns the conventions of the order service: `reply-to`, `x-reply-set-header` and `status-code`.
     fn default() -> Self {
         Self {
             reply_to_header: "reply-to".to_owned(),
@@ -58,7 +57,7 @@ impl Default for Wire {
 }
 
 impl Wire {
-    /// The conventions of a well-known framework, as it documents them. An error lists the names.
+    /// Returns the conventions of a well-known framework, as it documents them. The error lists the names.
     pub(crate) fn of_profile(name: &str) -> Result<Self, String> {
         let named = |reply_to: &str, correlation: &str| Self {
             reply_to_header: reply_to.to_owned(),
@@ -76,7 +75,7 @@ impl Wire {
             "spring" => Self {
                 correlation_format: IdFormat::UuidBytes,
                 reply_partition_header: partition("kafka_replyPartition", PartitionEncoding::Bytes),
-                // Set by error handlers that answer; a plain one sends no reply at all.
+                // Error handlers that answer set these headers. The default error handler sends no reply.
                 error_headers: ["kafka_exception-message", "kafka_exception-fqcn"]
                     .map(str::to_owned)
                     .to_vec(),
@@ -87,14 +86,14 @@ impl Wire {
                 reply_partition_header: partition("REPLY_PARTITION", PartitionEncoding::Bytes),
                 ..named("REPLY_TOPIC", "REPLY_CORRELATION_ID")
             },
-            // A NestJS microservice behind `ClientKafka.send`. A reply that is a stream ends its request by its
-            // first record.
+            // A NestJS microservice behind `ClientKafka.send`. If the reply is a stream, its first record ends the
+            // request.
             "nest" => Self {
                 reply_partition_header: partition("kafka_replyPartition", PartitionEncoding::Text),
                 error_headers: vec!["kafka_nest-err".to_owned()],
                 ..named("kafka_replyTopic", "kafka_correlationId")
             },
-            // A FastStream subscriber that is asked by `broker.request`.
+            // A FastStream subscriber behind `broker.request`.
             "faststream" => named("reply_to", "correlation_id"),
             // A service behind Zilla's `http-kafka` binding.
             "zilla" => Self {
@@ -108,23 +107,23 @@ impl Wire {
         })
     }
 
-    /// Checks that the parts fit together. An error names the flags that set parts which do not.
+    /// Checks that the parts fit together. The error names the flags that do not.
     pub(crate) fn validated(self) -> Result<Self, String> {
         let is_text = |place: &IdPlace| matches!(place, IdPlace::Echo(_) | IdPlace::Payload(_));
         let needs_text =
             is_text(&self.correlation) || self.reply_correlation.as_ref().is_some_and(is_text);
         if needs_text && self.correlation_format == IdFormat::UuidBytes {
-            let reason = "--correlation-format: uuid-bytes are no text, which echo and payload need; use uuid or hex";
+            let reason = "--correlation-format: echo and payload need text, which uuid-bytes is not; use uuid or hex";
             return Err(reason.to_owned());
         }
         if self.reply_partition.is_some() && self.reply_partition_header.is_none() {
-            let reason = "--reply-partition: this profile has no header for it; name one by --reply-partition-header";
+            let reason = "--reply-partition: the profile has no header for it; name one by --reply-partition-header";
             return Err(reason.to_owned());
         }
         Ok(self)
     }
 
-    /// The header that only the run itself may set under this name, if it is one, and the flag that says how.
+    /// Returns the header of this name and its flag, if only the run itself may set that header.
     pub(crate) fn own_header(&self, name: &str) -> Option<(&str, &'static str)> {
         let id = match &self.correlation {
             IdPlace::Header(name) => Some(name),
@@ -146,19 +145,19 @@ impl Wire {
 /// Where a record carries the id of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum IdPlace {
-    /// A request in `x-reply-set-header: NAME:<id>`, which asks the service to put the header `NAME` on its
-    /// reply; a reply in that header.
+    /// A request carries it in `x-reply-set-header: NAME:<id>`, which asks the service to set the header `NAME` on its
+    /// reply. A reply carries it in that header.
     Echo(String),
     /// In a header of this name.
     Header(String),
-    /// It is the record's key.
+    /// The record's key is the id.
     Key,
     /// In the body, which is a JSON object, at this pointer (RFC 6901).
     Payload(String),
 }
 
 impl IdPlace {
-    /// Reads a place that a reply can have by itself.
+    /// Parses a place that is set for replies alone.
     pub(crate) fn of_reply(text: &str) -> Result<Self, String> {
         let place = text.parse().ok();
         let place = place.filter(|place| !matches!(place, Self::Echo(_)));
@@ -172,7 +171,7 @@ impl FromStr for IdPlace {
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once(':') {
             None if text == "key" => Ok(Self::Key),
-            // `zilla:correlation-id` is a name: the first colon alone separates.
+            // Only the first colon separates, because `zilla:correlation-id` is a name.
             Some(("header", name)) if is_name(name) => Ok(Self::Header(name.to_owned())),
             Some(("payload", pointer)) if is_pointer(pointer) => {
                 Ok(Self::Payload(pointer.to_owned()))
@@ -189,7 +188,7 @@ fn is_name(name: &str) -> bool {
     !name.trim().is_empty() && !name.contains('\0')
 }
 
-/// A pointer to a member: the whole document is no place for an id.
+/// Returns whether this is a pointer to a member. The whole document cannot be an id.
 fn is_pointer(pointer: &str) -> bool {
     let mut escapes = pointer.split('~').skip(1);
     pointer.len() > 1
@@ -209,7 +208,7 @@ impl Serialize for IdPlace {
     }
 }
 
-/// How an id is written.
+/// The format of an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum IdFormat {
@@ -222,7 +221,7 @@ pub(crate) enum IdFormat {
 }
 
 impl IdFormat {
-    /// Writes an id into a buffer, and answers the written part.
+    /// Writes an id into a buffer, and returns the written part.
     fn write(self, id: Uuid, buffer: &mut [u8; 36]) -> &[u8] {
         match self {
             Self::Uuid => id.hyphenated().encode_lower(buffer).as_bytes(),
@@ -234,7 +233,7 @@ impl IdFormat {
         }
     }
 
-    /// Reads an id; `None` when it is none of ours.
+    /// Parses an id, or returns `None` if it is not of this format.
     pub(super) fn read(self, value: &[u8]) -> Option<Uuid> {
         match self {
             Self::UuidBytes => Uuid::from_slice(value).ok(),
@@ -250,7 +249,7 @@ pub(crate) struct PartitionHeader {
     encoding: PartitionEncoding,
 }
 
-/// How the number of a partition is written.
+/// The format of a partition's number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 enum PartitionEncoding {
@@ -277,7 +276,7 @@ impl FromStr for PartitionHeader {
 /// The header of the reference that asks for a header on the reply.
 const SET_HEADER: &str = "x-reply-set-header";
 
-/// A request as it goes out, less the headers that are the same for all requests of a run.
+/// A request as it is sent, without the headers that are the same for all requests of a run.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Outgoing<'a> {
     pub(super) key: Option<Cow<'a, [u8]>>,
@@ -286,7 +285,7 @@ pub(crate) struct Outgoing<'a> {
 }
 
 impl Wire {
-    /// Headers that all requests with this reply topic have in common.
+    /// Returns the headers that all requests with this reply topic share.
     pub(super) fn constant_headers(&self, reply_topic: &str) -> Vec<(&str, Vec<u8>)> {
         let mut headers = vec![(&*self.reply_to_header, reply_topic.as_bytes().to_vec())];
         if let (Some(header), Some(partition)) =
@@ -301,9 +300,8 @@ impl Wire {
         headers
     }
 
-    /// Puts the id into a request. Headers of the request that are the run's own to set are left
-    /// out: a captured record still has those of the client that made it. Fails when the id goes into the
-    /// body, and the body has no place for it.
+    /// Puts the id into a request. Headers that only the run may set are left out, because a captured record still has
+    /// those of its original client. Fails when the body has no place for the id, but must carry it.
     pub(crate) fn outgoing<'a>(&'a self, request: &'a Request) -> Result<Outgoing<'a>, String> {
         let mut buffer = [0; 36];
         let id = self.correlation_format.write(request.id, &mut buffer);
@@ -341,13 +339,12 @@ impl Wire {
     }
 }
 
-/// A JSON body with the id at a pointer. Members are made where they are missing; the order of the
-/// members is not kept.
+/// Returns a JSON body with the id at a pointer. Missing members are created. The order of the members is not kept.
 fn with_id(body: Option<&[u8]>, pointer: &str, id: String) -> Result<Vec<u8>, String> {
     let failed = |reason: &str| format!("the id cannot be put at {pointer}: {reason}");
     let parsed = serde_json::from_slice::<Value>(body.unwrap_or_default());
     let json = parsed.ok().filter(Value::is_object);
-    let mut json = json.ok_or_else(|| failed("the body is no JSON object"))?;
+    let mut json = json.ok_or_else(|| failed("the body is not a JSON object"))?;
     let mut place = &mut json;
     for token in pointer.split('/').skip(1) {
         let name = token.replace("~1", "/").replace("~0", "~");
@@ -360,7 +357,11 @@ fn with_id(body: Option<&[u8]>, pointer: &str, id: String) -> Result<Vec<u8>, St
                 let item = index.and_then(|index| items.get_mut(index));
                 item.ok_or_else(|| failed("the array has no such item"))?
             }
-            _ => return Err(failed("a value is in the way")),
+            _ => {
+                return Err(failed(
+                    "a value on the path is neither an object nor an array",
+                ));
+            }
         };
     }
     *place = Value::String(id);

@@ -1,4 +1,4 @@
-//! Each profile's requests as literal bytes, and what a combination of options does.
+//! Checks each profile's requests as literal bytes, and combinations of options.
 
 use bytes::Bytes;
 use uuid::Uuid;
@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::*;
 use crate::scenario::Request;
 
-/// Of which every byte differs, so that a wrong order shows.
+/// An id whose bytes all differ, so that a wrong order shows.
 const ID: Uuid = Uuid::from_u128(0x00112233_4455_6677_8899_aabbccddeeff);
 const TEXT: &[u8] = b"00112233-4455-6677-8899-aabbccddeeff";
 const BYTES: &[u8] = b"\x00\x11\x22\x33\x44\x55\x66\x77\x88\x99\xaa\xbb\xcc\xdd\xee\xff";
@@ -19,7 +19,7 @@ fn request() -> Request {
     }
 }
 
-/// All headers of a request, in order.
+/// Returns all headers of a request, in order.
 fn headers(wire: &Wire) -> Vec<(String, Vec<u8>)> {
     let request = request();
     let constant = wire.constant_headers("the.replies").into_iter();
@@ -153,11 +153,11 @@ fn the_id_may_be_in_the_body() {
         format!(r#"{{"a":["{id}",8]}}"#)
     );
     for (pointer, wrong, reason) in [
-        ("/id", "[]", "no JSON object"),
-        ("/id", "null", "no JSON object"),
-        ("/id", "{", "no JSON object"),
+        ("/id", "[]", "not a JSON object"),
+        ("/id", "null", "not a JSON object"),
+        ("/id", "{", "not a JSON object"),
         ("/a/9", r#"{"a":[]}"#, "no such item"),
-        ("/a/b", r#"{"a":1}"#, "in the way"),
+        ("/a/b", r#"{"a":1}"#, "neither an object"),
     ] {
         let error = body(pointer, wrong).unwrap_err();
         assert!(error.contains(reason) && error.contains(pointer), "{error}");

@@ -1,5 +1,5 @@
-// The course of the runs as three charts on one time axis, so that hover and zoom are shared; and the
-// histogram of response times.
+// Draws the runs as three charts on one time axis, so that hover and zoom are shared, and the histogram of the response
+// times.
 
 import { percentile } from "./format.js";
 
@@ -21,7 +21,7 @@ const CONFIG = { responsive: true, displaylogo: false, modeBarButtonsToRemove: [
 
 // The first moment of a run comes a second after its start; after a reset there is a longer gap.
 const BEFORE_FIRST_MS = 3000;
-// What the name of a run takes of the width, in pixels, and how many stand below each other.
+// The width of a run's name in pixels, and how many names may be stacked.
 const MARK_WIDTH = 64, MARK_ROWS = 5;
 
 const nth = (name, chart) => (chart === 1 ? name : `${name}${chart}`);
@@ -37,11 +37,11 @@ export class Charts {
     this.due = false;
   }
 
-  // Takes the whole history.
+  // Replaces the data by the whole history.
   replace({ runs, moments }) {
     this.runs = new Map(runs.map((run) => [run.number, run]));
     this.revision += 1;
-    // Without a past the charts begin anew: what was zoomed in on is gone.
+    // Without a past, the charts begin again, so reset the zoom.
     if (moments.length === 0) this.beginning += 1;
     this.times = [];
     this.values = SERIES.map(() => []);
@@ -50,11 +50,11 @@ export class Charts {
     this.redraw();
   }
 
-  // Takes one more moment.
+  // Adds one more moment.
   add(moment) {
     const start = this.runs.get(moment.run)?.started_unix_ms;
     const time = new Date(start === undefined ? moment.unix_seconds * 1000 : start + moment.seconds * 1000);
-    // A gap between two runs is no line.
+    // Do not draw a line across the gap between two runs.
     if (this.last !== null && this.last !== moment.run) this.push(time, () => null);
     this.push(time, (series) => series.value(moment));
     this.last = moment.run;
@@ -81,7 +81,7 @@ export class Charts {
     return this.times.length;
   }
 
-  // At most one drawing for each frame, and none that nobody sees.
+  // Draws at most once per frame, and only while the charts are visible.
   redraw() {
     if (!this.visible || this.due) return;
     this.due = true;
@@ -117,10 +117,10 @@ export class Charts {
     const narrow = this.course.clientWidth < 560;
     const layout = {
       ...base(look), height: narrow ? 640 : 760, hovermode: "x unified", hoversubplots: "axis",
-      // Each moment has its own number here: of an array that grew in place plotly.js does not notice.
+      // plotly.js does not notice an array that grew in place. A new number for each moment makes it look.
       uirevision: `course-${this.beginning}`, datarevision: this.revision, hoverdistance: -1, margin: { l: 52, r: 12, t: 30, b: 36 },
       xaxis: { ...axis(look), type: "date", anchor: "y3", title: { text: "time of day" }, hoverformat: "%H:%M:%S",
-        // Below zero: without the white rim that plotly.js gives it.
+        // A negative width removes the white rim that plotly.js draws.
         showspikes: true, spikemode: "across", spikethickness: -2, spikedash: "dot", spikecolor: look.quiet },
       annotations: CHARTS.map((chart) => title(chart, look, narrow)), shapes: [],
     };
@@ -136,7 +136,7 @@ export class Charts {
     const [first, last] = [this.times[0] - BEFORE_FIRST_MS, this.times.at(-1)];
     const nearMs = (last - first) * MARK_WIDTH / this.course.clientWidth;
     let [row, before] = [0, -Infinity];
-    // A run that starts before what is shown has no mark; names that would lie on each other stand below each other.
+    // A run that starts before the shown time has no mark. Names that would overlap are stacked.
     for (const run of [...this.runs.values()].filter((own) => own.started_unix_ms > first)) {
       row = run.started_unix_ms - before < nearMs ? (row + 1) % MARK_ROWS : 0;
       before = run.started_unix_ms;
@@ -154,7 +154,7 @@ export class Charts {
   }
 }
 
-// The colours of the page, as the theme has them.
+// Returns the page's colours in the current theme.
 function currentLook() {
   const probe = document.createElement("i");
   document.body.append(probe);
@@ -177,7 +177,7 @@ const base = (look) => ({
 
 const axis = (look) => ({ gridcolor: look.line, linecolor: look.line, zerolinecolor: look.line, automargin: true });
 
-// In a narrow chart the legend has a line of its own, between the title and the curves.
+// In a narrow chart, the legend has its own line between the title and the curves.
 const title = (chart, look, narrow) => ({
   text: chart.title, showarrow: false, xref: "paper", x: 0, xanchor: "left",
   yref: "paper", y: chart.domain[1], yanchor: "bottom", yshift: narrow ? 20 : 0, font: { size: 13, color: look.text },
@@ -194,7 +194,7 @@ const histogramLayout = (bins, look) => ({
   yaxis: { ...axis(look), title: { text: "requests (number)" }, fixedrange: true },
 });
 
-// Ticks at 1, 2 and 5 of each power of ten, written out; within one power they are evenly spaced.
+// Ticks are 1, 2 and 5 times each power of ten, written out. Within one power of ten they are evenly spaced.
 function readable(bins) {
   const decades = Math.log10(bins.at(-1).high_ms / bins[0].low_ms);
   return { tickformat: ",~r", ...(decades >= 1 && { nticks: Math.round(2 * decades) }) };

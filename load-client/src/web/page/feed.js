@@ -1,5 +1,5 @@
-// Follows the server's events. The browser reconnects by itself and is told the whole again; after a
-// time without any event, the server's pings included, the connection counts as lost.
+// Follows the server's events. The browser reconnects by itself, and the server sends everything again. After some
+// time without an event, and without the server's pings, the connection counts as lost.
 
 const SILENCE_MS = 12000;
 const RETRY_MS = 2000;
@@ -26,7 +26,7 @@ export function follow(handlers, onConnection) {
     source.addEventListener("ping", alive);
     source.addEventListener("error", () => {
       onConnection(false);
-      // Closed for good by the browser: it does not try again by itself.
+      // The browser has closed the connection and does not reconnect by itself.
       if (source.readyState === EventSource.CLOSED) lost();
     });
     for (const [name, handle] of Object.entries(handlers)) {
@@ -37,8 +37,8 @@ export function follow(handlers, onConnection) {
     }
     watch = setTimeout(lost, SILENCE_MS);
   };
-  // A page that the browser keeps for its back button would keep the connection too, and a browser
-  // has only six of them for all its tabs.
+  // A page that the browser keeps for its back button would keep its connection too, and a browser has only six
+  // connections for all its tabs.
   addEventListener("pagehide", () => {
     source.close();
     clearTimeout(watch);

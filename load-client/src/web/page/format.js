@@ -1,4 +1,4 @@
-// Figures as text. What is undefined is a dash, never a zero.
+// Formats figures as text. An undefined figure is a dash, never a zero.
 
 export const DASH = "–";
 
@@ -7,7 +7,7 @@ const decimals = (value, digits) =>
 
 export const count = (value) => (value == null ? DASH : value.toLocaleString("en"));
 
-// As many decimals as matter: 4.471, 151.2, 12,345.
+// Shows as many decimals as matter: 4.471, 151.2, 12,345.
 export const milliseconds = (value) => {
   if (value == null) return DASH;
   if (value < 10) return decimals(value, 3);

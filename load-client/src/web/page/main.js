@@ -1,4 +1,4 @@
-// Joins events, tables, charts and buttons.
+// Connects events, tables, charts and buttons.
 
 import { Charts } from "./charts.js";
 import { follow } from "./feed.js";
@@ -22,13 +22,13 @@ const failures = failuresTable(find("failures-table"));
 const mix = mixTable(find("mix-table"));
 const workers = workersTable(find("workers-table"));
 const charts = new Charts(find("course"), find("histogram"));
-// A refused order is told once; the error of a run stays until the next one.
+// A refused order is shown once. The error of a run stays until the next run.
 let refused = null;
 const orders = new Orders((problem) => {
   refused = problem;
   showProblem();
 });
-// The tab of the workers is there once they are.
+// The tab of the workers appears once there are workers.
 let wantsWorkers = location.hash === "#/workers";
 let [state, summary, moment, skew] = [null, null, null, 0];
 
@@ -41,12 +41,12 @@ const showProblem = () => announce("problem", refused ?? problemOfRun());
 function showState(next) {
   if (state && next.phase !== state.phase) refused = null;
   state = next;
-  // The server's clock counts; the browser's only tells how much time went by.
+  // Times are by the server's clock. The browser's clock only measures how much time has passed.
   skew = state.now_unix_ms - Date.now();
   const { brokers, topic, reply_topic } = state.target;
   write("order-brokers", brokers);
   write("order-topic", topic);
-  write("order-replies", reply_topic ?? "nowhere: publishing only");
+  write("order-replies", reply_topic ?? "none: publishing only");
   write("target", `${topic} at ${brokers}${reply_topic ? `, replies from ${reply_topic}` : ", publishing only"}`);
   write("phase", state.run > 0 ? `${state.phase} · run #${state.run}` : state.phase);
   find("phase").dataset.phase = state.phase;
@@ -119,14 +119,14 @@ function showWorkers(all) {
 
 const showMix = () => mix.fill(mixRows(state?.mix ?? [], summary));
 
-// Why there is nothing to be seen.
+// Says why there are no figures.
 function nothing() {
   if (!state) return "Connecting to load-client.";
   const run = `Run #${state.run}`;
-  if (state.phase === "starting") return `${run} is connecting to ${state.target.brokers}; nothing was sent yet.`;
+  if (state.phase === "starting") return `${run} is connecting to ${state.target.brokers}; nothing is sent yet.`;
   if (state.phase === "failed" && state.started_unix_ms == null) return `${run} failed before it sent a request: ${state.error}`;
   if (state.phase === "stopped" && state.started_unix_ms == null) return `${run} was stopped before it sent a request.`;
-  if (["stopped", "failed"].includes(state.phase)) return `There are no figures of run #${state.run}. New run starts the next one.`;
+  if (["stopped", "failed"].includes(state.phase)) return `Run #${state.run} has no figures. Start the next run with "New run".`;
   return `${run} is sending; the first figures come within a second.`;
 }
 
@@ -202,7 +202,7 @@ find("theme").addEventListener("click", () => {
   try {
     localStorage.setItem("theme", next);
   } catch {
-    // Without storage the choice holds until the page is closed.
+    // Without storage, the choice lasts until the page is closed.
   }
   charts.redraw();
 });

@@ -1,4 +1,4 @@
-// Buttons and the form: what is asked of the server, and what it answers.
+// The buttons and the form: sends orders to the server and shows its answers.
 
 const PATIENCE_MS = 15000;
 
@@ -42,12 +42,12 @@ export class Orders {
     });
   }
 
-  // Before the first run the form is the page.
+  // Before the first run, the form fills the page.
   isFirst(state) {
     return state.run === 0 && state.phase === "ready";
   }
 
-  // Offers what fits the state.
+  // Offers the buttons that fit the state.
   show(state) {
     this.state = state;
     const active = ["starting", "running", "stopping"].includes(state.phase);
@@ -70,7 +70,7 @@ export class Orders {
     this.keepFocus();
   }
 
-  // A control that goes away leaves the focus to the button that comes in its place.
+  // A button that disappears passes the focus to the button that takes its place.
   keepFocus() {
     const focused = document.activeElement;
     if (focused !== document.body && focused.checkVisibility()) this.homeless = false;
@@ -108,7 +108,7 @@ export class Orders {
     this.tell(problem);
   }
 
-  // What the server calls by its own name is called as the form calls it.
+  // Replaces the server's name of a field by the label of the form.
   tell(problem) {
     const [, name, reason] = /^(\w+): (.*)$/s.exec(problem ?? "") ?? [];
     let text = problem ?? "";

@@ -1,4 +1,4 @@
-// The tables of statistics and failures. Text of the server goes in by textContent only.
+// The tables of statistics and failures. Text from the server is only inserted as textContent.
 
 import { bytes, count, elapsed, milliseconds, percentile, rate, share } from "./format.js";
 
@@ -45,7 +45,7 @@ const WORKERS = [
   { title: "Heard, s ago", value: (row) => row.silent_seconds, show: (seconds) => seconds.toFixed(1) },
 ];
 
-// A text that an ellipsis may end; the title has the whole.
+// A text that an ellipsis may cut. The title has the whole text.
 function shortened(text) {
   const box = document.createElement("div");
   box.className = "name";
@@ -101,7 +101,7 @@ class SortableTable {
     if (!this.sorted) return this.rows;
     const { value } = this.columns[this.sorted.index];
     const sign = this.sorted.falling ? -1 : 1;
-    // What is undefined comes last, whatever the direction.
+    // Undefined values come last in both directions.
     return [...this.rows].sort((one, two) => {
       const [left, right] = [value(one), value(two)];
       if (left == null || right == null) return (left == null) - (right == null);
@@ -109,7 +109,7 @@ class SortableTable {
     });
   }
 
-  // Cells are used again: a selection of text, or a focus, survives the next second.
+  // Cells are reused, so that a text selection or the focus survives the next second.
   write(body, rows) {
     while (body.rows.length > rows.length) body.deleteRow(-1);
     rows.forEach((row, at) => {
@@ -135,7 +135,7 @@ export const mixTable = (table) => new SortableTable(table, MIX, null);
 
 export const workersTable = (table) => new SortableTable(table, WORKERS, null);
 
-// The rows of the statistics: figures of the run, rates of the last moment.
+// Returns the rows of the statistics: figures of the run, rates of the last moment.
 export function statisticsRows(summary, moment) {
   const kinds = summary?.kinds ?? [];
   const rows = kinds.map((row, index) => ({ ...row, now: moment?.kinds[index]?.rates }));
@@ -143,7 +143,7 @@ export function statisticsRows(summary, moment) {
   return { rows, total };
 }
 
-// The rows of the mix: shares of the plan, requests of the run.
+// Returns the rows of the mix: shares of the plan, requests of the run.
 export function mixRows(mix, summary) {
   const all = summary?.total.requests ?? 0;
   return mix.map((kind, index) => ({ ...kind, requests: summary?.kinds[index]?.requests ?? 0, all }));

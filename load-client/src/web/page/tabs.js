@@ -1,5 +1,5 @@
-// Tabs: one panel at a time; arrow keys move between them, the address keeps the choice. The address
-// names no element, or the browser would put the focus on it.
+// Tabs: shows one panel at a time. Arrow keys move between the tabs, and the address keeps the choice. The address does
+// not name an element, because the browser would put the focus on it.
 
 export function setUpTabs(onShow) {
   const tabs = [...document.querySelectorAll('[role="tab"]')];

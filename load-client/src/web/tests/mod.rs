@@ -1,4 +1,4 @@
-//! Tests of the router, as a browser or another site's page sees it.
+//! Tests of the router, as seen by a browser or by a page of another site.
 
 mod orders;
 
@@ -21,7 +21,7 @@ use crate::web::{
     AllowedHosts, Board, Figures, Order, Phase, Refusal, RunController, State, router,
 };
 
-/// Notes the orders that reach it, and keeps the board as a run would.
+/// Notes its orders, and updates the board like a run.
 struct Fake {
     board: Board,
     orders: Mutex<Vec<String>>,
@@ -41,7 +41,7 @@ impl Fake {
         self.board.begin();
     }
 
-    /// One more second of the run.
+    /// Records one more second of the run.
     fn second(&self, second: u64) {
         let figures = FIGURES.get_or_init(figures).clone();
         self.board.record(moment(1, second).moment, figures);
@@ -112,7 +112,7 @@ impl Site {
     }
 }
 
-/// A request as the page itself sends it.
+/// Returns a request like those of the page.
 fn request(method: Method, path: &str) -> Builder {
     Request::builder()
         .method(method)
@@ -139,7 +139,7 @@ struct Feed {
 }
 
 impl Feed {
-    /// A browser that has read the whole, which is told first.
+    /// Returns a browser that has read the whole board, which is sent first.
     async fn after_replay(site: &Site) -> Self {
         let mut feed = Self::of(site.get("/events").await);
         assert_eq!(names(&feed.until("histogram").await), REPLAY);
@@ -153,7 +153,7 @@ impl Feed {
         }
     }
 
-    /// Reads events up to and with the first that has this name; those up to the end if there is none.
+    /// Reads events up to the first with this name, or to the end if there is none.
     async fn until(&mut self, name: &str) -> Vec<Arrived> {
         let mut events = Vec::<Arrived>::new();
         while events.last().is_none_or(|event| event.name != name) {
@@ -183,7 +183,7 @@ fn parse(event: &str) -> Arrived {
     }
 }
 
-/// A moment of a run.
+/// Returns a moment of a run.
 pub(super) fn moment(run: u32, second: u64) -> RunMoment {
     let row = MomentRow {
         name: "Aggregated".to_owned(),
@@ -209,7 +209,7 @@ pub(super) fn moment(run: u32, second: u64) -> RunMoment {
 
 static FIGURES: OnceLock<Figures> = OnceLock::new();
 
-/// Figures of ten good replies and one failure.
+/// Returns the figures of ten good replies and one failure.
 fn figures() -> Figures {
     let mut tally = Tally::new(&["createOrder".to_owned()]);
     for index in 0..11 {
@@ -226,7 +226,7 @@ fn figures() -> Figures {
     }
 }
 
-// What browsers are told: late, reconnecting, slow, several.
+// Events for browsers that come late, reconnect, or are slow, and for several browsers.
 
 fn names(events: &[Arrived]) -> Vec<&str> {
     events.iter().map(|event| &*event.name).collect()
@@ -284,7 +284,7 @@ async fn a_browser_that_does_not_read_is_told_what_it_missed_and_how_it_stands_n
         site.closed.cancel();
         let events = feed.until("never").await;
         let expected = [expected, vec!["summary", "histogram"]].concat();
-        // What waits for it is bounded, and what it missed it has all the same.
+        // The queue of a browser is bounded, but it still gets everything that it missed.
         assert_eq!(names(&events), expected);
         if missed == 500 {
             assert_eq!(seconds(&events[0]).len(), 500);
@@ -326,7 +326,7 @@ async fn the_end_of_the_server_ends_the_streams_after_the_last_event() {
     let mut feed = Feed::after_replay(&site).await;
     site.post("/stop", "{}").await;
     site.closed.cancel();
-    // Would wait for ever otherwise.
+    // This would wait for ever if the stream did not end.
     let events = feed.until("never").await;
     assert_eq!(names(&events), ["state", "log"]);
     assert_eq!(events[0].data["phase"], "stopping");

@@ -86,7 +86,7 @@ async fn a_browser_that_goes_away_does_not_take_its_order_back() {
     let site = Site::new();
     let order = request(Method::POST, "/start").header("content-type", "application/json");
     let answer = site.send(order.body(Body::from(START)).unwrap());
-    // Polled once: the body is read, the order is given, nobody waits for the answer.
+    // Poll once: the body is read and the order is given, but nobody waits for the answer.
     {
         let mut answer = std::pin::pin!(answer);
         let polled = futures_util::poll!(&mut answer);
@@ -164,7 +164,7 @@ async fn downloads_have_the_figures_of_the_run() {
     }
 }
 
-// What another site's page may try, and must not get.
+// Attempts of another site's page, which must fail.
 
 #[tokio::test]
 async fn a_name_that_was_rebound_to_this_address_is_refused() {

@@ -65,7 +65,7 @@ fn files_that_cannot_be_read_are_named_with_the_place() {
         ),
         (
             b"\x28\xb5\x2f\xfd\x04",
-            "bad.csv is packed by zstd, and only gzip is read: unpack it first",
+            "bad.csv is packed with zstd, but only gzip can be read: unpack it first",
         ),
         (
             b"\x00\x01\x02\xff\xfe",
@@ -194,11 +194,11 @@ fn runs_of_different_services_carry_no_verdict() {
     let output = compare(path, &arguments);
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(
-        text.starts_with("No verdict: the runs are of different requests"),
+        text.starts_with("No verdict: the runs have no kind of request in common"),
         "{text}"
     );
     assert!(
-        text.contains("base-0 of KAFKA createOrder, new-5 of KAFKA readOrder"),
+        text.contains("base-0 has KAFKA createOrder, new-5 has KAFKA readOrder"),
         "{text}"
     );
 }

@@ -137,7 +137,7 @@ fn one_reply_a_run_is_no_median() {
         let text = format!("request_type,name,response_time\nK,c,{latency:.6}\n");
         fs::write(path, text).unwrap();
     });
-    assert_no_verdict(&json, "has 1 reply, and a median needs 20");
+    assert_no_verdict(&json, "has 1 reply, but a median needs 20");
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn fewer_than_five_blocks_show_figures_and_no_verdict() {
             assert_eq!(json["verdict"]["kind"], "faster");
             continue;
         }
-        let reason = format!("{count} blocks, and a verdict needs at least 5");
+        let reason = format!("{count} blocks, but a verdict needs at least 5");
         assert_no_verdict(&json, &reason);
         let effects = json["blocks"]["effects"].as_array().unwrap();
         assert!(effects.iter().all(|effect| effect["verdict"].is_null()));
@@ -330,7 +330,7 @@ fn order_that_stamps_of_whole_seconds_do_not_tell_is_not_made_up() {
     assert_eq!(json["shape"]["shift_function"], json!([]));
     let warnings = json["warnings"].to_string();
     assert!(
-        warnings.contains("do not tell the order of the requests"),
+        warnings.contains("the order of the requests is not known"),
         "{warnings}"
     );
 }

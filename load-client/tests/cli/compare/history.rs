@@ -62,7 +62,7 @@ fn the_side_is_chosen_and_an_invalid_run_stays_out() {
             .output()
             .unwrap();
         let error = error_of(&output, 0);
-        let told = error.contains("run base-1 (baseline) does not enter the history");
+        let told = error.contains("run base-1 (baseline) is left out of the history");
         assert_eq!(told, side != "changed", "{error}");
         let text = fs::read_to_string(folder.path().join(&file)).unwrap();
         let rows = rows(&text);
@@ -83,7 +83,7 @@ fn a_file_that_is_no_history_is_refused_and_left_alone() {
     let output = compare_blocks(folder.path(), FASTER, &["--history", "notes.csv"]);
     let error = error_of(&output, 1);
     assert!(
-        error.contains("--history notes.csv is no history"),
+        error.contains("--history notes.csv is not a history"),
         "{error}"
     );
     assert_eq!(fs::read_to_string(&path).unwrap(), "one,two\n1,2\n");

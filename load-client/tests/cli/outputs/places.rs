@@ -134,7 +134,7 @@ fn an_input_is_never_an_output() {
     ];
     let error = error_of(&compare(folder.path(), &twice), 2);
     assert!(
-        error.contains("--html x is the place of --json too"),
+        error.contains("--html x is the file of --json too"),
         "{error}"
     );
     assert_eq!(fs::read(at("base.csv")).unwrap(), before);

@@ -82,9 +82,7 @@ fn an_address_that_is_taken_is_named_with_its_flag() {
         .unwrap();
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(
-        told.starts_with(&format!(
-            "error: --prometheus {address} cannot be listened at"
-        )),
+        told.starts_with(&format!("error: --prometheus: cannot listen at {address}")),
         "{told}"
     );
     assert_eq!(output.status.code(), Some(1));

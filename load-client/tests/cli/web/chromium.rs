@@ -149,7 +149,7 @@ fn chromium_a_run_that_cannot_start_says_why() {
     let mut browser = Browser::start();
     browser.open(&format!("http://{}/#/charts", page.address));
     browser.click("#order-send");
-    browser.wait_for("document.querySelector('#charts .nothing').innerText === 'Run #1 is connecting to 127.0.0.1:1; nothing was sent yet.'");
+    browser.wait_for("document.querySelector('#charts .nothing').innerText === 'Run #1 is connecting to 127.0.0.1:1; nothing is sent yet.'");
     browser.wait_for("document.querySelector('#charts .nothing').innerText.startsWith('Run #1 failed before it sent a request: no broker')");
     browser.wait_for("!document.querySelector('#course').checkVisibility()");
     assert_eq!(browser.complaints, Vec::<String>::new());

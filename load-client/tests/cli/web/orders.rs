@@ -359,7 +359,7 @@ fn loads_without_stages_go_on_for_the_run_time_of_the_page() {
     );
     let start = r#"{"users":1,"spawn_rate":1,"rate":"5/s","run_time":"1s"}"#;
     let (status, problem) = page.post("/start", start);
-    let told = "rate: the loads of the scenario have their own";
+    let told = "rate: each load of the scenario has its own";
     assert_eq!((status, &problem["detail"]), (422, &told.into()));
     let (status, state) = page.post("/start", &start.replace("5/s", ""));
     assert_eq!((status, &state["run_time_seconds"]), (202, &1.0.into()));

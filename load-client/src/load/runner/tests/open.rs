@@ -35,7 +35,7 @@ async fn requests_over_the_bound_are_late_and_told_and_not_dropped() {
     let log = tempfile::NamedTempFile::new().unwrap();
     let logged = tracing_subscriber::fmt().with_writer(Mutex::new(log.reopen().unwrap()));
     let _guard = tracing::subscriber::set_default(logged.finish());
-    // Another test's thread may have come to this warning first, and have decided that nobody listens.
+    // The thread of another test may have reached this warning first, and cached that nobody listens.
     collect(bounded(10.0, 1, 1), slow(), Control::default().part()).await;
     tracing::callsite::rebuild_interest_cache();
     let told = || std::fs::read_to_string(log.path()).unwrap();
@@ -44,7 +44,7 @@ async fn requests_over_the_bound_are_late_and_told_and_not_dropped() {
     assert_eq!(samples.len(), 10);
     let lag = control.lag().unwrap();
     assert_eq!((lag.requests, lag.held_back, lag.unsent), (10, 9, 0));
-    // Each takes 200 ms, so it is 100 ms later than the one before; tokio's timer is 1 ms coarse.
+    // Each request takes 200 ms, so each is 100 ms later than the one before. Tokio's timer has a resolution of 1 ms.
     assert!((900.0..950.0).contains(&lag.max_ms), "{lag:?}");
     let service = samples.iter().filter_map(Sample::service_ns).max();
     let response = samples.iter().filter_map(Sample::response_ns).max();
@@ -64,7 +64,7 @@ async fn requests_over_the_bound_are_late_and_told_and_not_dropped() {
         warning.starts_with("9 request(s) were held back"),
         "{warning}"
     );
-    // A second load has a warning of its own.
+    // A second load has its own warning.
     collect(bounded(10.0, 1, 1), slow(), control.part()).await;
     assert_eq!(told()[before..].matches("WARN").count(), 2);
 }
@@ -153,13 +153,13 @@ async fn stages_of_rates_follow_each_other() {
     plan.stages = vec![stage(2.0, true), stage(1.0, false), stage(2.0, true)];
     let transport = Memory::new(Service::RepliesAfter(Duration::from_millis(1)));
     let samples = collect(plan, transport, Control::default()).await;
-    // The first ramp's integral is t²/2: requests at 0 and √2 s; tokio's timer wakes on whole milliseconds. The second's
-    // is t + t²/4.
+    // The first ramp's integral is t²/2, so requests are due at 0 and √2 s. Tokio's timer wakes on whole milliseconds.
+    // The second ramp's integral is t + t²/4.
     let expected = [0, 1415, 2000, 3000, 4000, 4829, 5465];
     assert_eq!(sent(&samples), expected);
 }
 
-/// The pacer's thread runs on real time: what it sends is asserted, and not when.
+/// The pacer's thread runs on real time, so the test checks which requests it sends, but not when.
 #[tokio::test]
 async fn the_thread_sends_the_same_schedule() {
     let (samples, receiver) = Samples::channel();
@@ -174,10 +174,10 @@ async fn the_thread_sends_the_same_schedule() {
     assert!(samples.iter().all(|one| one.sent_ns >= one.intended_ns));
 }
 
-// A server that stalls for a second, under both load models: what a closed loop does not see. The
-// expected figures are of a simulation of this server that was made apart from this code.
+// A server that stalls for a second, under both load models, shows what a closed loop does not see. The expected
+// figures come from a separate simulation of this server.
 
-/// Serves one request after the other, each in 1 ms, and stands still from second 10 to second 11.
+/// Serves one request after the other, each in 1 ms, and stalls from second 10 to second 11.
 struct Stalling {
     pending: Pending,
     start: Instant,
@@ -216,7 +216,7 @@ impl Transport for Stalling {
     }
 }
 
-/// Microseconds in ascending order, and their nearest-rank percentiles.
+/// Latencies in microseconds, ascending, with nearest-rank percentiles.
 struct Latencies(Vec<u64>);
 
 impl Latencies {
@@ -252,7 +252,7 @@ async fn an_open_loop_sees_the_stall() {
     );
     let slow = response.0.iter().filter(|latency| **latency > 1000);
     assert_eq!(slow.count(), 112);
-    // The client was not what was late.
+    // The client itself was not late.
     assert_eq!(control.lag().unwrap().max_ms, 0.0);
 }
 
@@ -264,13 +264,13 @@ async fn a_closed_loop_does_not() {
     let samples = collect(plan, Stalling::new(), control.clone()).await;
     let response = Latencies::of(&samples, Sample::response_ns);
     let service = Latencies::of(&samples, Sample::service_ns);
-    // The request behind the stalled one waited for its reply; the 98 that were left out show nowhere.
+    // The request behind the stalled one waited for its reply. The 98 requests that were left out appear nowhere.
     assert_eq!((response.0.len(), service.at(0.999)), (1901, 1000));
     assert_eq!((service.0[1899], response.0[1899]), (1000, 992_000));
     assert_eq!((service.at(1.0), response.at(1.0)), (1_001_000, 1_001_000));
     assert_eq!(control.lag().unwrap().max_ms.round(), 991.0);
 
-    // HdrHistogram's correction estimates what the open loop measured; it counts in bins of 4 µs here.
+    // HdrHistogram's correction estimates what the open loop measured. It counts in bins of 4 µs here.
     let mut corrected = Histogram::<u64>::new(5).unwrap();
     for latency in &service.0 {
         corrected.record_correct(*latency, 10_000).unwrap();
@@ -288,7 +288,7 @@ async fn a_closed_loop_does_not() {
 #[tokio::test(start_paused = true)]
 async fn a_recorder_that_stands_still_holds_requests_back_and_is_counted() {
     let mut open = open_plan(10.0, 1);
-    // What is due is tried for so long after the run time.
+    // Due requests are tried for this long after the run time.
     open.timeout = Duration::from_secs(1);
     for (plan, expected) in [(plan(2, 1), 2), (open, 1)] {
         let (samples, receiver) = Samples::channel();
@@ -338,7 +338,7 @@ async fn users_that_think_end_at_once_when_they_are_not_wanted() {
 async fn users_come_back_after_there_were_none() {
     let sent = sent_while(plan(2, 3), 2, 1000, (1000, 0)).await;
     let in_second = |second| sent.iter().filter(|sent| *sent / 1000 == second).count();
-    // Those of 1.000 s were sent before the users were taken away, or in that instant.
+    // The requests of 1.000 s were sent before the users were taken away, or at that moment.
     assert!(in_second(1) <= 2, "{}", in_second(1));
     assert_eq!(in_second(2), 20);
 }
@@ -356,7 +356,7 @@ async fn a_user_that_is_wanted_again_before_it_has_ended_goes_on_with_its_pauses
         // The second request is in flight.
         let sent = sent_while(plan.clone(), 1, expected[1] + 50, (20, 0)).await;
         assert_eq!(sent, expected);
-        // The user is in a pause. Where it has left that, it starts anew.
+        // The user is in a pause. If it has already left the pause, it starts anew.
         for turns in 0..10 {
             let sent = sent_while(plan.clone(), 1, 500, (0, turns)).await;
             assert!(sent.len() >= 4, "{turns}: {sent:?}");

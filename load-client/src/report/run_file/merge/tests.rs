@@ -1,4 +1,4 @@
-//! Parts of a load, recorded apart, written, read and merged, against the whole that one client records.
+//! Merges parts of a load that were recorded apart, and compares them with the whole that one client records.
 
 use std::path::Path;
 
@@ -55,7 +55,7 @@ fn plan(share: Share, arrivals: Arrivals, has_stages: bool) -> Plan {
     }
 }
 
-/// What is prescribed of each request of the schedule: its kind, its delay, its latency, how it ends.
+/// Returns a request of the schedule, with a fixed kind, delay, latency and outcome.
 fn sample(number: u64, due: Duration, warm_up: Duration) -> Sample {
     let mut random = SplitMix64::new(number);
     let status = match random.draw() % 40 {
@@ -111,12 +111,12 @@ fn end(validity: Validity) -> RunEnd {
     }
 }
 
-/// Records a part of the load, and reads what was written of it.
+/// Records a part of the load, and reads its file.
 fn part(path: &Path, plan: &Plan) -> RunPart {
     recorded_part(path, plan).0
 }
 
-/// The same, with the figures that its client shows by itself.
+/// Does the same, and returns the figures that the part's client shows too.
 fn recorded_part(path: &Path, plan: &Plan) -> (RunPart, Summary, Vec<Bin>) {
     let mut schedule = plan.schedule();
     let mut samples = Vec::new();
@@ -142,7 +142,7 @@ fn recorded_part(path: &Path, plan: &Plan) -> (RunPart, Summary, Vec<Bin>) {
     for (number, own) in samples.iter().enumerate() {
         let elapsed = Duration::from_nanos(own.replied_ns.unwrap());
         recorded.record(own, elapsed, 0);
-        // Whoever looks in between changes nothing.
+        // A look in between must change nothing.
         if number % 37 == 0 {
             recorded.cut(0);
         }
@@ -158,7 +158,7 @@ fn recorded_part(path: &Path, plan: &Plan) -> (RunPart, Summary, Vec<Bin>) {
     (part, summary, recorded.tally.histogram(RunPage::BINS))
 }
 
-/// What a coordinator makes of parts that workers write to the log: one after the other, each record twice.
+/// Returns what a coordinator reads if workers write these parts to the log one after the other, each record twice.
 fn over_the_log(parts: Vec<RunPart>) -> Vec<RunPart> {
     let mut course = Course::new("run".to_owned());
     let order: Vec<String> = parts.iter().map(|part| part.name.clone()).collect();
@@ -234,7 +234,7 @@ proptest! {
         let merged = whole(&parts);
         prop_assert!(summary.total.requests > 400);
         summary.findings = merged.summary.findings.clone();
-        // What one client shows by itself, without any file.
+        // The figures that one client shows without any file.
         prop_assert_eq!(&merged.summary, &summary);
         prop_assert_eq!(&merged.bins, &bins);
         prop_assert_eq!(&merged.moments, &whole(&[alone]).moments);
@@ -242,7 +242,7 @@ proptest! {
         let mut ended = Ended::default();
         parts.iter().for_each(|part| ended.add(part.ended()));
         prop_assert_eq!(ended.requests, summary.total.requests);
-        // As workers would have told it.
+        // The same parts, as workers would write them.
         let told = whole(&over_the_log(parts));
         prop_assert_eq!(&told.summary, &summary);
         prop_assert_eq!(&told.bins, &bins);
@@ -264,7 +264,7 @@ fn what_is_no_run_of_these_parts_is_refused() {
     let told = refused(vec![constant("1/2"), constant("1/2")]);
     assert!(told.contains("are both part 1/2"), "{told}");
     let told = refused(vec![constant("1/1")]);
-    assert!(told.contains("has all of its run"), "{told}");
+    assert!(told.contains("is a whole run"), "{told}");
     let told = refused(vec![constant("1/2"), constant("2/3")]);
     assert!(told.ends_with("its number of parts differs"), "{told}");
     let told = refused(vec![
@@ -315,12 +315,12 @@ fn a_run_is_as_valid_as_its_worst_part() {
     assert!(ended(EndedBy::Signal, None) && ended(EndedBy::Signal, own(true, false)));
     assert!(
         !ended(EndedBy::Signal, own(true, true)),
-        "whoever ends all wants it"
+        "without a run time, a user ends all parts"
     );
     assert!(ended(EndedBy::RunTime, own(false, false)) && ended(EndedBy::Failure, own(true, true)));
     assert!(
         whole(&cut).summary.total.requests > 500,
-        "its requests are there all the same"
+        "its requests still count"
     );
     let reason = "0.5 s were measured".to_owned();
     let third = told(&parts(Some(Validity::NotJudged { reason })));

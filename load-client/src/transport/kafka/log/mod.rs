@@ -1,5 +1,4 @@
-//! The two topics that hold a run of several clients together: appends to them in order, and reads them from where a reader
-//! asks.
+//! The two topics that coordinate a run of several clients: appends records in order, and reads from a given position.
 
 mod reader;
 
@@ -22,11 +21,11 @@ pub(crate) use reader::{From, LogReader, Logged};
 /// How long the cluster may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
-/// How long an append is tried: a broker that is restarted is back by then.
+/// How long an append is tried. A broker that restarts is back by then.
 const APPEND_TIMEOUT_MS: &str = "120000";
-/// Of a record: a second of a thousand kinds of request is larger than Kafka's default of 1 MB.
+/// Largest record. A second with a thousand kinds of request is larger than Kafka's default of 1 MB.
 const MOST_BYTES: &str = "8388608";
-/// Results are keyed by worker; more partitions than this serve nobody.
+/// Partitions of the results, which are keyed by worker. More partitions would not help.
 const RESULT_PARTITIONS: i32 = 8;
 
 /// Where the log is. Not `Debug`: properties hold secrets.
@@ -34,13 +33,13 @@ const RESULT_PARTITIONS: i32 = 8;
 pub(crate) struct LogSettings {
     /// `host:port`, comma separated.
     pub(crate) brokers: String,
-    /// librdkafka's, of which those count that are about the connection.
+    /// librdkafka properties. Only those for the connection are used.
     pub(crate) properties: Vec<(String, String)>,
     pub(crate) control: String,
     pub(crate) results: String,
 }
 
-/// Reads and appends.
+/// The log of runs of several clients.
 pub(crate) struct KafkaLog {
     settings: LogSettings,
     producer: ThreadedProducer<Context>,
@@ -54,7 +53,7 @@ impl LogSettings {
         ]
     }
 
-    /// What shapes the load's own clients is not the log's.
+    /// Returns the settings of a client. Properties that shape the load do not apply to the log.
     fn config(&self, own: &[(&str, &str)]) -> ClientConfig {
         const CONNECTION: [&str; 7] = [
             "security.",
@@ -89,12 +88,12 @@ impl LogSettings {
 
     fn consumer_config(&self) -> ClientConfig {
         self.config(&[
-            // Never joined: partitions are assigned by hand. librdkafka wants one all the same.
+            // The group is never joined, because partitions are assigned by hand. librdkafka still requires an id.
             ("group.id", "load-client-log"),
             ("enable.auto.commit", "false"),
             ("allow.auto.create.topics", "false"),
             ("auto.offset.reset", "earliest"),
-            // A transaction of somebody else must hold up nobody.
+            // An open transaction of another client must not block the reader.
             ("isolation.level", "read_uncommitted"),
             ("enable.partition.eof", "true"),
             ("fetch.message.max.bytes", MOST_BYTES),
@@ -103,7 +102,7 @@ impl LogSettings {
 }
 
 impl KafkaLog {
-    /// Connects, and creates the topics where they are missing if `creates` says so. Waits on a thread of its own.
+    /// Connects. If `creates` is set, creates missing topics. Waits on a separate thread.
     pub(crate) async fn open(
         settings: LogSettings,
         creates: bool,
@@ -124,7 +123,7 @@ impl KafkaLog {
         let [control, results] = settings.topics();
         let is_missing = |topic| matches!(there(topic), Err(KafkaTransportError::NoTopic(_)));
         let mut patience = Duration::ZERO;
-        // Whoever may not create topics may use those that are there.
+        // A client without the right to create topics can still use existing ones.
         if creates && (is_missing(control) || is_missing(results)) {
             create_topics(&settings)?;
             patience = PATIENCE;
@@ -132,14 +131,14 @@ impl KafkaLog {
         let started = Instant::now();
         let partitions = loop {
             match there(results).and_then(|_| there(control)) {
-                // It takes a while until all brokers know what was just created.
+                // It takes some time until all brokers know a new topic.
                 Err(_) if started.elapsed() < patience => std::thread::sleep(RETRY_PAUSE),
                 found => break found?,
             }
         };
         if partitions.len() != 1 {
             return Err(KafkaTransportError::Unusable(format!(
-                "topic {} has {} partitions, and its order needs exactly one: create another, and name it by --control-topic",
+                "topic {} has {} partitions, but must have one: create another topic, and name it by --control-topic",
                 settings.control,
                 partitions.len()
             )));
@@ -147,17 +146,17 @@ impl KafkaLog {
         Ok(Self { settings, producer })
     }
 
-    /// The brokers, for errors.
+    /// Returns the brokers, for error messages.
     pub(crate) fn brokers(&self) -> &str {
         &self.settings.brokers
     }
 
-    /// Appends to the control log. Returns at once; [`Self::flush`] waits.
+    /// Appends a record to the control log. Returns at once; [`Self::flush`] waits.
     pub(crate) fn control(&self, run: &str, payload: &[u8]) -> Result<(), String> {
         self.append(&self.settings.control, run, payload)
     }
 
-    /// Appends to the results.
+    /// Appends a record to the results.
     pub(crate) fn result(&self, worker: &str, payload: &[u8]) -> Result<(), String> {
         self.append(&self.settings.results, worker, payload)
     }
@@ -183,7 +182,7 @@ impl KafkaLog {
         )
     }
 
-    /// Waits until all is appended, that long at most. Fails when something could not be.
+    /// Waits until all records are appended, for at most `patience`. Fails when a record could not be appended.
     pub(crate) fn flush(&self, patience: Duration) -> Result<(), String> {
         let flushed = self.producer.flush(patience);
         self.check()?;
@@ -204,13 +203,13 @@ impl KafkaLog {
     }
 }
 
-/// Waits for the cluster on a thread of its own. Whoever gives up does not wait for it.
+/// Waits for the cluster on a separate thread. A caller that gives up does not wait for that thread.
 async fn on_its_own<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, KafkaTransportError> + Send + 'static,
 ) -> Result<T, KafkaTransportError> {
     let (done, finished) = oneshot::channel();
     std::thread::spawn(move || {
-        // Nobody may listen any more.
+        // The receiver may be gone.
         drop(done.send(work()));
     });
     finished
@@ -218,7 +217,7 @@ async fn on_its_own<T: Send + 'static>(
         .unwrap_or(Err(KafkaTransportError::Interrupted))
 }
 
-/// Creates both topics, with what they need. One that is there already is left as it is.
+/// Creates both topics with their settings. An existing topic is left unchanged.
 fn create_topics(settings: &LogSettings) -> Result<(), KafkaTransportError> {
     let admin: AdminClient<Context> = settings
         .config(&[])
@@ -237,8 +236,9 @@ fn create_topics(settings: &LogSettings) -> Result<(), KafkaTransportError> {
     let results = reply_topic::on_a_thread(admin.create_topics(&topics, &options));
     let refused = |topic: &str, reason: &str| {
         KafkaTransportError::Unusable(format!(
-            "topic {topic} could not be created ({reason}): create it by hand with message.timestamp.type=LogAppendTime, \
-             --control-topic with one partition, or name others by --control-topic and --results-topic"
+            "topic {topic} could not be created ({reason}): create it yourself with \
+             message.timestamp.type=LogAppendTime, --control-topic with one partition, or name other topics by \
+             --control-topic and --results-topic"
         ))
     };
     let results = results.map_err(|reason| refused(&settings.control, &reason))?;

@@ -1,4 +1,4 @@
-//! A thread that reads a topic of the log.
+//! Reads a topic of the log on a thread.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,29 +19,30 @@ use crate::transport::kafka::{Context, KafkaTransportError, short};
 const ANSWER: Duration = Duration::from_secs(1);
 /// How soon a reader notices that it should stop.
 const POLL: Duration = Duration::from_millis(100);
-/// Records that a reader may be ahead of whoever takes them.
+/// Most records that wait to be taken from a reader.
 const AHEAD: usize = 1024;
 
-/// A record, as the log has it.
+/// A record of the log.
 #[derive(Debug, Clone)]
 pub(crate) struct Logged {
     pub(crate) offset: i64,
-    /// In milliseconds since 1970: when the log took it by its leader's clock, or else when it was written by the writer's.
+    /// Milliseconds since 1970: when the log appended it, by the leader's clock, or when it was written, by the
+    /// writer's clock.
     pub(crate) appended_ms: i64,
-    /// The time is the leader's.
+    /// Whether the time is by the leader's clock.
     pub(crate) is_leaders_time: bool,
-    /// When it was read.
+    /// When the record was read.
     pub(crate) read: Instant,
     pub(crate) payload: Vec<u8>,
 }
 
-/// What a reader's thread tells.
+/// A message of a reader's thread.
 #[derive(Debug)]
 enum Read {
     Record(Logged),
-    /// What was there when it began to read has been read.
+    /// The records that existed when the reader began are read.
     CaughtUp,
-    /// It reads no more, because it may not, or the topic is gone.
+    /// The reader has stopped, because it has no rights or the topic is gone.
     Failed(String),
 }
 
@@ -49,7 +50,7 @@ enum Read {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum From {
     Beginning,
-    /// With what was appended from then on, in milliseconds since 1970.
+    /// With the records that were appended since this time, in milliseconds since 1970.
     Time(i64),
 }
 
@@ -75,7 +76,7 @@ impl LogReader {
         let started = Instant::now();
         let positioned = loop {
             match position(&consumer, topic, from) {
-                // A topic that was just created has no leader everywhere yet.
+                // Not all brokers know the leader of a new topic yet.
                 Err(error) if may_pass(&error) && started.elapsed() < PATIENCE => {
                     std::thread::sleep(POLL);
                 }
@@ -103,8 +104,8 @@ impl LogReader {
         })
     }
 
-    /// The next record; `None` once the reader has caught up with what was there when it began. Fails when it reads no more,
-    /// because it may not, or the topic is gone.
+    /// Returns the next record, or `None` once the reader has read the records that existed when it began. Fails when
+    /// the reader has no rights, or the topic is gone.
     pub(crate) async fn next(&mut self) -> Result<Option<Logged>, KafkaTransportError> {
         match self.records.recv().await {
             Some(Read::Record(logged)) => Ok(Some(logged)),
@@ -120,8 +121,8 @@ impl LogReader {
         }
     }
 
-    /// What the connection complained of since the last record; `None` where the topic's leader answers all the same. Blocks for a
-    /// second at most.
+    /// Returns the last error of the connection since the last record, or `None` if the topic's leader answers. Blocks
+    /// for at most a second.
     pub(crate) fn trouble(&self) -> Option<String> {
         let told = self.consumer.context().lock().clone()?;
         let answer = self.consumer.fetch_watermarks(&self.topic, 0, ANSWER);
@@ -138,7 +139,7 @@ impl Drop for LogReader {
         self.stop.store(true, Ordering::Relaxed);
         self.records.close();
         if let Some(thread) = self.thread.take() {
-            // A panic of the thread has closed the channel.
+            // If the thread panicked, the channel is closed.
             let _ = thread.join();
         }
     }
@@ -160,14 +161,14 @@ fn may_pass(error: &KafkaError) -> bool {
     })
 }
 
-/// Whether reading may go on after an error.
+/// Returns whether reading may go on after an error.
 fn passes(error: &KafkaError) -> bool {
     use RDKafkaErrorCode::{TopicAuthorizationFailed, UnknownTopicOrPartition};
     let code = error.rdkafka_error_code();
     code.is_none_or(|code| ![TopicAuthorizationFailed, UnknownTopicOrPartition].contains(&code))
 }
 
-/// Offsets that a reader has still to come to, by partition.
+/// Offsets that a reader must still reach, by partition.
 type Behind = HashMap<i32, i64>;
 
 /// Assigns all partitions.
@@ -181,7 +182,8 @@ fn position(
     let (mut starts, mut behind) = (TopicPartitionList::new(), Behind::new());
     let mut ends = HashMap::new();
     for partition in partitions {
-        // Before the times are looked for: what comes in between is behind this end, and is read.
+        // Ask for the end before the offsets of the times: records that arrive in between are after this end, and are
+        // read.
         let (low, end) = consumer.fetch_watermarks(topic, partition.id(), PATIENCE)?;
         ends.insert(partition.id(), end);
         let offset = match from {
@@ -197,7 +199,7 @@ fn position(
         let end = ends.get(&element.partition()).copied().unwrap_or(0);
         let start = match element.offset() {
             Offset::Offset(offset) if offset >= 0 => offset.min(end),
-            // Nothing was as late.
+            // No record is that late.
             _ => end,
         };
         element.set_offset(Offset::Offset(start))?;
@@ -226,17 +228,17 @@ fn read(
         let record = match consumer.poll(POLL) {
             None => continue,
             Some(Err(KafkaError::PartitionEOF(partition))) => {
-                // Behind what is no record, such as a transaction's marker, too.
+                // The end also covers offsets without a record, such as the marker of a transaction.
                 behind.remove(&partition);
                 continue;
             }
             Some(Err(error)) if passes(&error) => {
-                // The connection's context tells it, if it lasts.
+                // If the error lasts, the context of the connection reports it.
                 tracing::debug!(%error, "reading the log");
                 continue;
             }
             Some(Err(error)) => {
-                // Nobody may listen any more.
+                // The receiver may be gone.
                 drop(sender.blocking_send(Read::Failed(short(&error))));
                 return;
             }
