@@ -51,7 +51,7 @@ the_programs_have_tls() {
     timeout 60 docker run --rm --network none load-client run --headless --host kafka+ssl://127.0.0.1:1 --users 1 \
         --run-time 1s >"$out" 2>&1 || code=$?
     [ "$code" != 0 ] || fail "load without a broker"
-    ! grep -q "without TLS" "$out" || fail "$(cat "$out")"
+    ! grep -q "needs TLS" "$out" || fail "$(cat "$out")"
 }
 
 the_service_has_no_rights_and_ends_in_order() {

@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
-# All tests of the workspace. What this machine cannot run is listed by name at the end, with the reason.
+# All tests of the workspace, or with `quick` those that show in three minutes whether a change works. What this machine
+# cannot run is listed by name at the end, with the reason.
 # With CI=true a missing store is a failure: there, tests that do not run would go unnoticed.
+#
+# usage: test.sh [quick]
 set -eu
 
 cargo=${CARGO:-cargo}
@@ -13,8 +16,11 @@ skip() {
   $1: $2"
 }
 
+# Says what comes, how far the tests are, and how long this part takes on 2 cores once all is built.
+part=0
 title() {
-    printf '\n== %s\n' "$*"
+    part=$((part + 1))
+    printf '\n== %s (part %s of %s, %s min so far; takes about %s)\n' "$1" "$part" "$parts" $((SECONDS / 60)) "$2"
 }
 
 # Whether librdkafka can be built with TLS: the system's OpenSSL, its headers included.
@@ -34,7 +40,6 @@ fi
 # The tests against a broker and a store: stack_tests STACK NAMES. Two at a time: each may have a JVM of its own.
 stack_tests() {
     stack=$1 names=$2 && shift 2
-    title "stack tests, $stack"
     has kcat || set -- "$@" --skip kcat_
     has curl || set -- "$@" --skip curl_
     # Of the whole workspace, and only these by their names: the dependencies then are those of the tests before.
@@ -51,16 +56,41 @@ harness_tests() {
     done
 }
 
-title "unit and in-memory tests"
 # Most of them wait more than they work.
-export RUST_TEST_THREADS=${RUST_TEST_THREADS:-4}
+export RUST_TEST_THREADS=${RUST_TEST_THREADS:-6}
+
+if [ "${1:-}" = quick ]; then
+    parts=2
+    echo "quick tests: less than 3 minutes on 2 cores, and 7 more if nothing is built yet"
+    # Without the load client as a program and the simulated runs, which take minutes.
+    names=""
+    for path in kafka-bridge/tests/*.rs order-service/tests/*.rs harness/tests/clocks.rs harness/tests/documents.rs; do
+        name=${path##*/} && name=${name%.rs}
+        [ "$name" = cli ] || names="$names --test $name"
+    done
+    title "unit and in-memory tests" "2 min"
+    # shellcheck disable=SC2086 # each name is a word of its own
+    "$cargo" test --locked --workspace --features "$features" --lib --bins --test library $names
+    title "a broker, a store and the service, embedded" "1 min"
+    if has kvrocks || has redis-server || has valkey-server; then
+        "$cargo" build --locked --workspace --features "$features" --bins --quiet
+        stack_tests embedded contract --skip apache_kafka_only
+    else
+        echo "NOT RUN: no store: run make setup"
+    fi
+    exit
+fi
+
+parts=6
+echo "all tests: about 30 minutes on 2 cores, and 7 more if nothing is built yet (make test-quick: 3 minutes)"
+title "unit and in-memory tests" "5 min"
 set --
 has kcat || set -- "$@" --skip kcat_
 has chromium || set -- "$@" --skip chromium_
 "$cargo" test --locked --workspace --features "$features" -- "$@"
 set --
 
-title "order-service with \`tasks\` as the default dispatch"
+title "order-service with \`tasks\` as the default dispatch" "10 s"
 # Of the whole workspace, as above, so that only the service itself is compiled again.
 "$cargo" test --locked --workspace --features "${features}order-service/tasks" --test variables
 
@@ -78,7 +108,8 @@ if has kvrocks || has redis-server || has valkey-server; then
     fi
     # What Apache Kafka shows need not be shown on a mock as well; what a newcomer runs first has to work there.
     on_embedded=$(harness_tests)
-    [ -z "$native" ] || on_embedded="contract experiment limits simulate stack store"
+    [ -z "$native" ] || on_embedded="contract pages stack store"
+    title "stack tests: embedded, and Apache Kafka where it is there" "20 min"
     # At the same time as those on Apache Kafka: both wait more than they work.
     embedded=$(mktemp)
     # A process group of its own, which an interrupt ends and whose programs do not ignore one.
@@ -97,7 +128,9 @@ if has kvrocks || has redis-server || has valkey-server; then
             skip "orders as JSON documents (JSON.SET)" "no redis-server that has them (see above)"
             missing_store=yes
         fi
-        PATH=${json_store:+$json_store:}$PATH stack_tests native "$(harness_tests)" || failed=yes
+        # The commands of the pages are those of the embedded stack, and take its ports.
+        on_native=$(harness_tests)
+        PATH=${json_store:+$json_store:}$PATH stack_tests native "${on_native/pages /}" || failed=yes
     fi
     wait "$in_background" || failed=yes
     trap 'rm -f "$embedded"' EXIT
@@ -127,12 +160,13 @@ fi
 
 skip "chromium_screenshots, chromium_screenshots_of_reports" "they make pictures and assert little: make screenshots"
 
-title "deploy/kubernetes"
+title "manifests, workflows, alert rules, what is installed" "1 min"
 without=$(mktemp)
 trap 'rm -f "${embedded:-}" "$without"' EXIT
 bash deploy/check.sh "$without"
+bash harness/check-install.sh "$without"
 
-title "docker/compose.yaml"
+title "docker/compose.yaml" "1 s"
 if docker compose version >/dev/null 2>&1; then
     docker compose -f docker/compose.yaml --profile '*' config --quiet && echo "accepted by docker compose"
 elif python3 -c 'import yaml' 2>/dev/null; then
@@ -143,7 +177,7 @@ else
     skip "docker/compose.yaml" "neither docker compose nor python3 with yaml"
 fi
 
-title "the stack docker and its images"
+title "the stack docker and its images" "5 min with Docker, else nothing"
 docker_failed=""
 bash docker/test.sh "$without" || docker_failed=yes
 while IFS= read -r line; do

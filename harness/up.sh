@@ -1,10 +1,10 @@
 #!/bin/sh
 # Keeps `harness up` in the background for `make up`, and ends it for `make down`.
 #
-# usage: up.sh start|stop HARNESS STACK PID_FILE LOG_FILE
+# usage: up.sh start|stop HARNESS STACK PID_FILE ENV_FILE
 set -eu
 
-action=$1 harness=$2 stack=$3 pid_file=$4 log_file=$5
+action=$1 harness=$2 stack=$3 pid_file=$4 env_file=$5
 
 # Whether the recorded process still runs and is the harness: after a reboot its id may be another's.
 is_up() {
@@ -13,22 +13,31 @@ is_up() {
 
 start() {
     if is_up; then
-        echo "already up, process $(cat "$pid_file"):" && cat "$log_file"
+        echo "already up, process $(cat "$pid_file"):" && tell
         return
     fi
+    mkdir -p "$(dirname "$env_file")"
     # A session of its own, so that the terminal's Ctrl-C and hang-up do not reach it.
-    setsid "$harness" up --stack "$stack" >"$log_file" 2>"$log_file.err" </dev/null &
+    setsid "$harness" up --stack "$stack" >"$env_file" 2>"$env_file.log" </dev/null &
     echo $! >"$pid_file"
-    until grep -q STORE_URL "$log_file"; do
+    until grep -q '^#' "$env_file"; do
         if ! is_up; then
             rm -f "$pid_file"
-            cat "$log_file.err" >&2
+            cat "$env_file.log" >&2
             exit 1
         fi
         sleep 0.2
     done
-    cat "$log_file"
-    echo "stop it with: make down"
+    tell
+}
+
+# What is up, and how it is used.
+tell() {
+    cat "$env_file"
+    echo "# load-client and order-service find it after: . $env_file"
+    echo "# stop it with: make down"
+    grep -q '^KAFKA_URL=.*:9092$' "$env_file" ||
+        echo "# port 9092 was in use: where a page names localhost:9092, take the address above"
 }
 
 # Containers of docker/compose.yaml that are still there: those of a harness that was killed are removed, for others it

@@ -1,11 +1,14 @@
 //! The sub-commands: each starts a stack, works on it, and stops it again whatever happens.
 
+use std::borrow::Cow;
 use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
+use clap::CommandFactory;
 use load_client::report::is_standard_output;
+use program_shell::manual;
 use program_shell::signals::Signals;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -17,9 +20,12 @@ use crate::cli::{
 use crate::environment::Provenance;
 use crate::experiment::{self, Design, Experiment, Subject, experiment};
 use crate::run::{Identity, Planned, RunEnd, RunFiles, rehearse, run};
-use crate::stack::{Stack, StackKind, StackOptions};
+use crate::stack::{Stack, StackKind, StackOptions, preferred_port};
 use crate::{CutShort, Interrupted, demo, distributed, faults, files, limits, simulate, soak};
 
+/// The ports of `harness up` where they are free: those of the defaults of `order-service`.
+const KAFKA_PORT: u16 = 9092;
+const STORE_PORT: u16 = 6666;
 const CHECK_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Runs what the command line asks for. The first Ctrl-C, SIGTERM or SIGHUP stops everything in order, the second
@@ -64,6 +70,11 @@ async fn command(cli: Cli, stop: &CancellationToken) -> Result<()> {
             let aside = takes_standard_output(arguments.json.as_deref());
             conclude(soak::soak(arguments, stop).await?, aside)
         }
+        Command::Completions { shell } => print_bytes(&manual::completions(Cli::command(), shell)),
+        Command::Man { folder } => {
+            let written = manual::write_man_pages(Cli::command(), &folder);
+            written.with_context(|| folder.display().to_string())
+        }
     }
 }
 
@@ -76,7 +87,8 @@ fn takes_standard_output(json: Option<&Path>) -> bool {
 fn conclude((report, is_clean): (String, bool), aside: bool) -> Result<()> {
     if aside {
         // Not by the log, which a filter may silence.
-        write(std::io::stderr().lock(), &report).context("cannot write to standard error")?;
+        write(std::io::stderr().lock(), report.as_bytes())
+            .context("cannot write to standard error")?;
     } else {
         print(&report)?;
     }
@@ -88,7 +100,13 @@ fn conclude((report, is_clean): (String, bool), aside: bool) -> Result<()> {
 
 async fn up(arguments: UpArguments, stop: &CancellationToken) -> Result<()> {
     let kind = arguments.stack.stack.unwrap_or(StackKind::Embedded);
-    let mut stack = start(kind, arguments.stack.options(stop)).await?;
+    let mut options = arguments.stack.options(stop);
+    if matches!(kind, StackKind::Embedded | StackKind::Native) {
+        let (kafka, store) = (options.kafka_port, options.store_port);
+        options.kafka_port = Some(kafka.map_or_else(|| preferred_port(KAFKA_PORT), Ok)?);
+        options.store_port = Some(store.map_or_else(|| preferred_port(STORE_PORT), Ok)?);
+    }
+    let mut stack = start(kind, options).await?;
     let outcome = match create(&stack, &arguments.topics).await {
         Ok(()) => serve(&mut stack, stop).await,
         Err(error) => Err(error),
@@ -106,12 +124,7 @@ async fn create(stack: &Stack, topics: &[(String, i32)]) -> Result<()> {
 
 /// Prints the URLs and what to do with them, then waits for the user, or for a part of the stack to fail.
 async fn serve(stack: &mut Stack, stop: &CancellationToken) -> Result<()> {
-    print(&format!(
-        "KAFKA_URL={}\nSTORE_URL={}\n{}",
-        stack.kafka_url(),
-        stack.store_url(),
-        to_paste(stack)
-    ))?;
+    print(&format!("{}{}", variables(stack), to_paste(stack)))?;
     tracing::info!("up until Ctrl-C");
     while stop
         .run_until_cancelled(sleep(CHECK_INTERVAL))
@@ -123,15 +136,30 @@ async fn serve(stack: &mut Stack, stop: &CancellationToken) -> Result<()> {
     Ok(())
 }
 
-/// Commands for this stack, with the properties that its clients need; comments to a shell that reads the URLs.
-fn to_paste(stack: &Stack) -> String {
+/// What a shell has to read so that the service and the load client find this stack without a flag.
+fn variables(stack: &Stack) -> String {
     let (kafka, store) = (stack.kafka_url(), stack.store_url());
-    let brokers = stack.bootstrap_servers();
+    let mut text = format!(
+        "KAFKA_URL={kafka}\nSTORE_URL={store}\nexport LOAD_CLIENT_HOST=$KAFKA_URL \
+         ORDER_SERVICE_KAFKA=$KAFKA_URL ORDER_SERVICE_STORE=$STORE_URL\n"
+    );
+    // One property a line is what the variables take.
     let properties = stack.client_properties();
     let properties = properties
         .iter()
-        .map(|(key, value)| format!(" -X {key}={value}"));
-    let properties: String = properties.collect();
+        .map(|(key, value)| format!("{key}={value}"));
+    let properties: Vec<_> = properties.collect();
+    if !properties.is_empty() {
+        let value = shlex::try_quote(&properties.join("\n")).map(Cow::into_owned);
+        let value = value.unwrap_or_default();
+        text += &format!("export LOAD_CLIENT_X={value} ORDER_SERVICE_PROPERTIES={value}\n");
+    }
+    text
+}
+
+/// Commands for this stack, as comments to a shell that reads the variables.
+fn to_paste(stack: &Stack) -> String {
+    let brokers = stack.bootstrap_servers();
     let folder = std::env::current_exe().ok();
     let folder = folder.as_deref().and_then(Path::parent);
     let program = |name: &str| {
@@ -143,11 +171,11 @@ fn to_paste(stack: &Stack) -> String {
     };
     let (service, client) = (program("order-service"), program("load-client"));
     format!(
-        r#"# the service, then load, or one order and all replies so far:
-#   {service} --kafka {kafka} --store {store} --http 127.0.0.1:8000{properties}
-#   {client} --host {kafka} -u 10 -r 10 -t 10s{properties}
+        r#"# the service, load, one order, and all replies so far:
+#   {service} --dispatch tasks --http 127.0.0.1:8000
+#   {client} -u 10 -r 10 -t 10s
 #   echo '{{"items":[{{"sku":"id-1234","count":1}}]}}' | kcat -P -b {brokers} -t createOrder -H reply-to=createOrder.reply
-#   kcat -C -b {brokers} -t createOrder.reply -e -f '%h %s\n'{properties}
+#   kcat -C -b {brokers} -t createOrder.reply -e -f '%h %s\n'
 "#
     )
 }
@@ -309,10 +337,14 @@ fn seed_of_now() -> u64 {
 }
 
 fn print(text: &str) -> Result<()> {
-    write(std::io::stdout().lock(), text).context("cannot write to standard output")
+    print_bytes(text.as_bytes())
 }
 
-fn write(mut output: impl Write, text: &str) -> std::io::Result<()> {
-    output.write_all(text.as_bytes())?;
+fn print_bytes(bytes: &[u8]) -> Result<()> {
+    write(std::io::stdout().lock(), bytes).context("cannot write to standard output")
+}
+
+fn write(mut output: impl Write, bytes: &[u8]) -> std::io::Result<()> {
+    output.write_all(bytes)?;
     output.flush()
 }

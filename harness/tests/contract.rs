@@ -6,6 +6,8 @@
 mod http;
 #[path = "contract/idle.rs"]
 mod idle;
+#[path = "contract/monitoring.rs"]
+mod monitoring;
 #[path = "contract/requesters.rs"]
 mod requesters;
 #[path = "../../order-service/tests/support/contract.rs"]

@@ -1,4 +1,4 @@
-//! Files that the documents name are there: a reader who follows a path finds it.
+//! Files that the documents name are there, and links lead somewhere: a reader who follows a path finds it.
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
@@ -67,4 +67,93 @@ fn each_file_that_a_document_names_exists() {
         "only {looked_at} paths: the documents are elsewhere"
     );
     assert_eq!(missing, Vec::<String>::new(), "documents name what is gone");
+}
+
+/// The lines of a page outside of its blocks.
+fn prose(text: &str) -> impl Iterator<Item = &str> {
+    let mut is_prose = true;
+    text.lines().filter(move |line| {
+        let is_fence = line.trim_start().starts_with("```");
+        is_prose ^= is_fence;
+        is_prose && !is_fence
+    })
+}
+
+/// The targets of a page's links, those of pictures and of references included.
+fn links(text: &str) -> Vec<String> {
+    let joined = prose(text).collect::<Vec<_>>().join("\n");
+    let inline = joined.split("](").skip(1);
+    let inline = inline.filter_map(|rest| rest.split([')', ' ', '\n']).next());
+    let quoted = joined
+        .split("src=\"")
+        .chain(joined.split("srcset=\""))
+        .skip(1);
+    let quoted = quoted.filter_map(|rest| rest.split('"').next());
+    let quoted = quoted.filter(|target| target.starts_with("docs/"));
+    let references = prose(text).filter(|line| line.starts_with('['));
+    let references = references.filter_map(|line| line.split_once("]: "));
+    let references = references.map(|(_, target)| target);
+    inline
+        .chain(quoted)
+        .chain(references)
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The anchors of a page's headings, as GitHub makes them.
+fn anchors(text: &str) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    for heading in prose(text).filter(|line| line.starts_with('#')) {
+        let heading = heading.trim_start_matches('#').trim().to_lowercase();
+        let kept = heading
+            .chars()
+            .filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+        let anchor: String = kept.map(|c| if c == ' ' { '-' } else { c }).collect();
+        let same = all.iter().filter(|own| **own == anchor).count();
+        all.push(if same == 0 {
+            anchor
+        } else {
+            format!("{anchor}-{same}")
+        });
+    }
+    all
+}
+
+#[test]
+fn each_link_leads_to_a_file_and_to_a_heading_of_it() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut all = Vec::new();
+    files(root, &mut all);
+    let (mut looked_at, mut dead) = (0, Vec::new());
+    for document in all
+        .iter()
+        .filter(|file| file.extension().is_some_and(|end| end == "md"))
+    {
+        let name = document.strip_prefix(root).unwrap().display();
+        let text = fs::read_to_string(document).unwrap();
+        for link in links(&text)
+            .into_iter()
+            .filter(|link| !link.contains("://") && !link.starts_with("mailto:"))
+        {
+            looked_at += 1;
+            let (path, anchor) = link.split_once('#').unwrap_or((&link, ""));
+            let target = match path {
+                "" => document.clone(),
+                path => document.parent().unwrap().join(path),
+            };
+            let is_there = match anchor {
+                "" => target.exists(),
+                anchor => fs::read_to_string(&target)
+                    .is_ok_and(|text| anchors(&text).iter().any(|own| own == anchor)),
+            };
+            if !is_there {
+                dead.push(format!("{name}: {link}"));
+            }
+        }
+    }
+    assert!(
+        looked_at > 200,
+        "only {looked_at} links: they are written in another way"
+    );
+    assert_eq!(dead, Vec::<String>::new(), "links that lead nowhere");
 }

@@ -7,7 +7,7 @@ use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 
 use harness::programs;
-use harness::stack::{Stack, StackKind, StackOptions};
+use harness::stack::{Stack, StackOptions, free_port};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rustix::process::Signal;
@@ -51,8 +51,11 @@ async fn two_stacks_at_a_time_do_not_meet() {
 fn up_prints_the_urls_and_sigterm_or_a_hangup_ends_everything() {
     for signal in [Signal::TERM, Signal::HUP] {
         let harness = Harness::new();
-        let up = harness.on_stack("up", &[]);
+        let port = free_port().unwrap().to_string();
+        let up = harness.on_stack("up", &["--kafka-port", &port]);
         let running = harness.start_until(up, "STORE_URL=redis://127.0.0.1:");
+        let kafka = format!("KAFKA_URL=kafka://127.0.0.1:{port}");
+        assert!(running.output.contains(&kafka), "{:?}", running.output);
         assert_eq!(
             harness.processes(&STORES).len(),
             1,
@@ -77,7 +80,10 @@ fn up_prints_commands_that_work_as_they_stand_those_of_kcat_included() {
     };
     let shell = |command: &str| {
         let mut shell = Command::new("sh");
-        shell.args(["-c", &format!("exec {command}")]);
+        let lines = running.output.iter().filter(|line| !line.starts_with('#'));
+        let variables: Vec<_> = lines.map(String::as_str).collect();
+        let variables = variables.join("\n");
+        shell.args(["-c", &format!("{variables}\nexec {command}")]);
         shell.current_dir(&harness.folder);
         shell
     };
@@ -89,9 +95,6 @@ fn up_prints_commands_that_work_as_they_stand_those_of_kcat_included() {
         .spawn()
         .unwrap();
     let load = printed("/load-client ").replace("-t 10s", "-t 1s");
-    if stack_kind() == StackKind::Embedded {
-        assert!(load.contains(" -X fetch.wait.max.ms=1"), "{load}");
-    }
     wait_for("replies to the load", || {
         shell(&load).output().unwrap().status.success()
     });

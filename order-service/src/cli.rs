@@ -12,6 +12,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use flags_and_variables::{Origins, Quietly};
 use kafka_bridge::{Dispatch, ReplyProfile, WithoutReplyTo};
 use kafka_cluster_url::{ClusterUrl, UrlError};
+use program_shell::manual::Shell;
 
 use crate::asyncapi::Deployment;
 use crate::failure_flags::{FailureFlags, OnFailure};
@@ -86,6 +87,15 @@ pub struct Cli {
         value_name = "URL"
     )]
     pub store: String,
+
+    /// A file with that URL, such as `rediss://user:password@host:port`
+    #[arg(
+        long,
+        env = "ORDER_SERVICE_STORE_FILE",
+        conflicts_with = "store",
+        value_name = "FILE"
+    )]
+    pub store_file: Option<PathBuf>,
 
     /// How long a command to the store may take. Half of it is for the first try, the rest for a second one; then the
     /// answer is 503. Choose it below --request-timeout
@@ -225,12 +235,23 @@ pub struct Cli {
 }
 
 /// What to do instead of serving.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub enum Command {
     /// Print what can be asked over Kafka, as an AsyncAPI 3 document
     Asyncapi,
     /// Print what can be asked over HTTP, as an OpenAPI document
     Openapi,
+    /// Print the script that completes commands and flags in a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Write the man pages into a folder
+    #[command(hide = true)]
+    Man {
+        /// The folder
+        folder: PathBuf,
+    },
 }
 
 /// A wrong use that shows only when the parts are put together.
@@ -261,7 +282,14 @@ impl Cli {
             return Err(wrong(nowhere.to_owned()));
         }
         if let Some(file) = &cli.kafka_file {
-            cli.kafka = secrets::url_in(file).map_err(wrong)?;
+            let url = secrets::url_in("--kafka-file", file).map_err(&mut wrong)?;
+            let named = |reason| format!("--kafka-file {}: {reason}", file.display());
+            cli.kafka = secrets::kafka_url(&url)
+                .map_err(named)
+                .map_err(&mut wrong)?;
+        }
+        if let Some(file) = &cli.store_file {
+            cli.store = secrets::url_in("--store-file", file).map_err(wrong)?;
         }
         Ok((cli, given.origins))
     }

@@ -5,9 +5,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
+use clap::CommandFactory;
 use flags_and_variables::wrong_use;
 use order_service::cli::{Cli, Command, UsageError};
 use order_service::{app, asyncapi, run, telemetry};
+use program_shell::manual;
+use serde_json::Value;
 
 const FAILURE: u8 = 1;
 const USAGE: u8 = 2;
@@ -25,8 +28,8 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
     };
-    let done = match cli.command {
-        Some(command) => describe(command, &cli),
+    let done = match cli.command.clone() {
+        Some(command) => print(command, &cli),
         None => start(cli),
     };
     match done {
@@ -36,20 +39,28 @@ fn main() -> ExitCode {
     }
 }
 
-/// Prints a description.
-fn describe(command: Command, cli: &Cli) -> anyhow::Result<()> {
-    let openapi = app::document();
-    let document = match command {
-        Command::Asyncapi => asyncapi::document(&openapi, &cli.deployment()?),
-        Command::Openapi => openapi,
+/// Prints a description, or what comes with an installed program.
+fn print(command: Command, cli: &Cli) -> anyhow::Result<()> {
+    let text = match command {
+        Command::Asyncapi => described(&asyncapi::document(&app::document(), &cli.deployment()?)),
+        Command::Openapi => described(&app::document()),
+        Command::Completions { shell } => manual::completions(Cli::command(), shell),
+        Command::Man { folder } => {
+            let written = manual::write_man_pages(Cli::command(), &folder);
+            return written.with_context(|| folder.display().to_string());
+        }
     };
     // A reader that has seen enough closes the pipe, which is no failure of ours.
-    match writeln!(std::io::stdout(), "{document:#}") {
+    match std::io::stdout().write_all(&text) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(error).context("writing to standard output")
         }
         _ => Ok(()),
     }
+}
+
+fn described(document: &Value) -> Vec<u8> {
+    format!("{document:#}\n").into_bytes()
 }
 
 fn start(cli: Cli) -> anyhow::Result<()> {

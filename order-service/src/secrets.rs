@@ -55,7 +55,7 @@ pub(crate) fn check(matches: &ArgMatches) -> Result<(), String> {
     if typed("store") && store.is_some_and(|url| has_credentials(url)) {
         return Err(
             "--store: every user of the machine can read a password on the command line; \
-             give the URL in ORDER_SERVICE_STORE"
+             give the URL in ORDER_SERVICE_STORE or by --store-file"
                 .to_owned(),
         );
     }
@@ -73,11 +73,11 @@ pub(crate) fn check(matches: &ArgMatches) -> Result<(), String> {
     }
 }
 
-/// Reads the URL that stands alone in a file.
-pub(crate) fn url_in(file: &Path) -> Result<Secret, String> {
-    let named = |reason: String| format!("--kafka-file {}: {reason}", file.display());
-    let text = std::fs::read_to_string(file).map_err(|error| named(error.to_string()))?;
-    kafka_url(text.trim()).map_err(named)
+/// Reads the URL that stands alone in a file, which `flag` names.
+pub(crate) fn url_in(flag: &str, file: &Path) -> Result<String, String> {
+    let text = std::fs::read_to_string(file);
+    let text = text.map_err(|error| format!("{flag} {}: {error}", file.display()))?;
+    Ok(text.trim().to_owned())
 }
 
 #[cfg(test)]

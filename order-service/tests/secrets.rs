@@ -7,10 +7,15 @@ use assert_cmd::Command;
 const PLAIN: &str = "?security=plaintext&mechanism=PLAIN";
 
 fn run(arguments: &[&str], variables: &[(&str, &str)]) -> (i32, String) {
-    let mut command = Command::cargo_bin("order-service").unwrap();
     // Port 1 on loopback: a service that gets as far as its store ends there.
+    let store = ["--store", "redis://127.0.0.1:1"];
+    run_without_store(&[&store, arguments].concat(), variables)
+}
+
+fn run_without_store(arguments: &[&str], variables: &[(&str, &str)]) -> (i32, String) {
+    let mut command = Command::cargo_bin("order-service").unwrap();
     let output = command
-        .args(["--store", "redis://127.0.0.1:1", "--log", "debug"])
+        .args(["--log", "debug"])
         .args(arguments)
         .envs(variables.iter().copied())
         .timeout(std::time::Duration::from_secs(60))
@@ -131,6 +136,25 @@ fn variable_and_file_are_taken() {
 }
 
 #[test]
+fn the_store_s_file_is_taken_and_its_password_is_not_shown() {
+    let file = std::env::temp_dir().join(format!("order-service-store-{}", std::process::id()));
+    std::fs::write(&file, "redis://me:hunter2@127.0.0.1:1\n").unwrap();
+    let path = file.to_str().unwrap();
+    let (code, said) = run_without_store(&["--store-file", path], &[]);
+    assert_eq!((code, said.contains("--store")), (1, true), "{said}");
+    let both = run(&["--store-file", path], &[]);
+    assert_eq!(
+        (both.0, both.1.contains("--store-file")),
+        (2, true),
+        "{}",
+        both.1
+    );
+    std::fs::remove_file(&file).unwrap();
+    let (code, said) = run_without_store(&["--store-file", path], &[]);
+    assert_eq!((code, said.contains(path)), (2, true), "{said}");
+}
+
+#[test]
 fn without_tls_the_error_names_the_feature() {
     if cfg!(feature = "tls") {
         return;
@@ -144,7 +168,7 @@ fn without_tls_the_error_names_the_feature() {
         let (code, said) = run(&arguments, &variables);
         assert_eq!(code, 2, "{said}");
         assert!(
-            said.contains("built without TLS: build with --features tls"),
+            said.contains("built without it: build with --features tls"),
             "{said}"
         );
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand};
 use flags_and_variables::Quietly;
+use program_shell::manual::Shell;
 
 use super::{
     BenchArguments, DistributedArguments, ExperimentArguments, FaultsArguments, LimitsArguments,
@@ -60,6 +61,17 @@ pub enum Command {
     Distributed(DistributedArguments),
     /// Half of the possible load for long, with an eye on memory and latency
     Soak(SoakArguments),
+    /// Print the script that completes commands and flags in a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Write the man pages into a folder
+    #[command(hide = true)]
+    Man {
+        /// The folder
+        folder: PathBuf,
+    },
 }
 
 /// `harness up`
@@ -95,11 +107,12 @@ pub struct StartArguments {
     #[arg(long, default_value_t = 1, value_name = "N", env = "HARNESS_BROKERS",
           value_parser = RangedU64ValueParser::<usize>::new().range(1..=5))]
     pub brokers: usize,
-    /// The (first) broker's port on 127.0.0.1, stack native [default: a free one]
+    /// Port of the (first) broker on 127.0.0.1, stacks embedded and native [default: a free one; of `up` 9092, if it
+    /// is free]
     #[arg(long, value_name = "PORT", env = "HARNESS_KAFKA_PORT",
           value_parser = clap::value_parser!(u16).range(1..))]
     pub kafka_port: Option<u16>,
-    /// The store's port on 127.0.0.1, stacks embedded and native [default: a free one]
+    /// Port of the store on 127.0.0.1, stacks embedded and native [default: a free one; of `up` 6666, if it is free]
     #[arg(long, value_name = "PORT", env = "HARNESS_STORE_PORT",
           value_parser = clap::value_parser!(u16).range(1..))]
     pub store_port: Option<u16>,

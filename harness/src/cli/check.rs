@@ -69,7 +69,9 @@ where
             "--stack external: there is nothing to start; use embedded, native or docker"
                 .to_owned(),
         ),
-        Command::Up(_) | Command::Soak(_) => Ok(()),
+        Command::Up(_) | Command::Soak(_) | Command::Completions { .. } | Command::Man { .. } => {
+            Ok(())
+        }
         Command::Faults(faults) => faults.check(),
         Command::Distributed(distributed) => distributed.check(),
         Command::Demo(demo) => demo.target.check(),

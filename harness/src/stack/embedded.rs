@@ -1,6 +1,6 @@
 //! The embedded broker: librdkafka's mock cluster, hosted on a thread of this process.
 //!
-//! It listens on 127.0.0.1, on a port of its own choice. It has no CreateTopics request, so topics are made
+//! It listens on 127.0.0.1, on a port that it chooses itself; a second port leads to it where one is asked for. It has no CreateTopics request, so topics are made
 //! through its host; it answers a fetch only when the fetch's wait ends; it keeps the last 5 MB or 100,000
 //! batches of a partition; and it forgets everything at its end.
 
@@ -10,6 +10,9 @@ use std::thread;
 use anyhow::{Context, Result, anyhow};
 use rdkafka::mocking::MockCluster;
 use tokio::sync::oneshot;
+
+use super::forward::Forwarded;
+use super::ports;
 
 /// Client settings without which round trips over the mock take 500 ms: it holds each fetch to its end.
 pub(super) const CLIENT_PROPERTIES: [(&str, &str); 1] = [("fetch.wait.max.ms", "1")];
@@ -21,12 +24,16 @@ type Request = (String, i32, oneshot::Sender<Result<()>>);
 #[derive(Debug)]
 pub(super) struct EmbeddedBroker {
     pub(super) url: String,
+    /// Where `--kafka-port` asked for a port.
+    _forwarded: Option<Forwarded>,
     requests: Option<mpsc::Sender<Request>>,
     host: Option<thread::JoinHandle<()>>,
 }
 
 impl EmbeddedBroker {
-    pub(super) async fn start() -> Result<Self> {
+    pub(super) async fn start(port: Option<u16>) -> Result<Self> {
+        let port = port.map(|port| ports::choose("--kafka-port", Some(port)));
+        let port = port.transpose()?;
         let (requests, inbox) = mpsc::channel();
         let (started, address) = oneshot::channel();
         let host = thread::Builder::new()
@@ -34,8 +41,16 @@ impl EmbeddedBroker {
             .spawn(move || serve(started, &inbox))
             .context("cannot start the mock broker's thread")?;
         let address = address.await.context("the mock broker's thread ended")??;
+        let (url, forwarded) = match port {
+            None => (format!("kafka://{address}"), None),
+            Some(port) => (
+                format!("kafka://127.0.0.1:{port}"),
+                Some(Forwarded::start(port, address).await?),
+            ),
+        };
         Ok(Self {
-            url: format!("kafka://{address}"),
+            url,
+            _forwarded: forwarded,
             requests: Some(requests),
             host: Some(host),
         })

@@ -45,7 +45,8 @@ pub struct Listeners {
 /// How to start a stack; the default suits a test.
 #[derive(Debug, Clone)]
 pub struct StackOptions {
-    /// The broker's port; a free one if `None`. The embedded broker and Docker choose their own.
+    /// The broker's port; a free one if `None`. Docker chooses its own. The embedded broker answers there for as
+    /// long as a client needs to learn the broker's own port.
     pub kafka_port: Option<u16>,
     /// The store's port; a free one if `None`.
     pub store_port: Option<u16>,

@@ -22,6 +22,11 @@ pub(super) fn choose(flag: &str, wanted: Option<u16>) -> Result<u16> {
     }
 }
 
+/// The port that pages and defaults name, if it is free; else any free port.
+pub(crate) fn preferred(port: u16) -> Result<u16> {
+    if is_free(port) { Ok(port) } else { any() }
+}
+
 /// A free loopback port, different at each call with high probability.
 ///
 /// # Errors
@@ -49,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_taken_port_is_refused_with_its_flag() {
+    fn a_taken_port_is_refused_with_its_flag_and_passed_over_as_a_preference() {
         let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = taken.local_addr().unwrap().port();
         let error = choose("--store-port", Some(port)).unwrap_err().to_string();
@@ -57,5 +62,8 @@ mod tests {
             error.starts_with(&format!("--store-port {port}: the port is in use")),
             "{error}"
         );
+        assert_ne!(preferred(port).unwrap(), port);
+        drop(taken);
+        assert_eq!(preferred(port).unwrap(), port);
     }
 }

@@ -63,7 +63,7 @@ impl Stack {
             StackKind::Embedded => {
                 let store =
                     Store::start(options.store_port, options.durable_store, &logs, stop).await?;
-                let broker = EmbeddedBroker::start().await?;
+                let broker = EmbeddedBroker::start(options.kafka_port).await?;
                 let url = broker.url.clone();
                 (store, Broker::Embedded(broker), url)
             }
@@ -307,9 +307,9 @@ impl Stack {
 
 /// A port that the stack would silently ignore is an error of the user's, who thinks it is in use.
 fn refuse_ports(kind: StackKind, options: &StackOptions) -> Result<()> {
-    let fixed_kafka = kind != StackKind::Native && options.kafka_port.is_some();
-    let fixed_store =
-        matches!(kind, StackKind::Docker | StackKind::External) && options.store_port.is_some();
+    let is_ours = matches!(kind, StackKind::Embedded | StackKind::Native);
+    let fixed_kafka = !is_ours && options.kafka_port.is_some();
+    let fixed_store = !is_ours && options.store_port.is_some();
     let broker_is_ours =
         options.secure || !options.advertise.is_empty() || !options.broker_properties.is_empty();
     if kind != StackKind::Native && broker_is_ours {
@@ -327,7 +327,7 @@ fn refuse_ports(kind: StackKind, options: &StackOptions) -> Result<()> {
     }
     match (fixed_kafka, fixed_store) {
         (true, _) => bail!(
-            "--kafka-port goes with --stack native; the stack {} has its own",
+            "--kafka-port goes with --stack embedded or native, not with {}",
             kind.name()
         ),
         (_, true) => bail!(

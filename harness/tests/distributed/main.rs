@@ -147,7 +147,7 @@ fn counts(broker: &str, folder: &Path) {
         );
         for worker in workers {
             let told = worker.ends_with(0);
-            assert!(told.contains("is in the log"), "{told}");
+            assert!(told.contains("are in the log"), "{told}");
         }
         says_what_was_measured(&report, &files);
         let mut again = place.command(&["report", &run]);

@@ -76,7 +76,7 @@ pub(crate) fn what_does_not_fit(broker: &str, folder: &Path) {
         .coordinator("again", &with("one", "2", &short))
         .ends_with(1);
     assert!(
-        told.contains("there is a run one: --resume one takes it over"),
+        told.contains("run one exists already: --resume one takes it over"),
         "{told}"
     );
     let told = place
@@ -119,7 +119,7 @@ fn hostile_records(place: &Place<'_>) {
     let refused = place.until_said("evil", "refused", "victim");
     let reason = refused["says"]["refused"]["reason"].as_str().unwrap();
     assert!(
-        reason.contains("names a file that the plan has not"),
+        reason.contains("names a file that the plan lacks"),
         "{reason}"
     );
 }

@@ -13,7 +13,7 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use harness::stack::{Stack, StackKind};
+use harness::stack::{Stack, StackKind, free_port};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rustix::process::{Pid, Signal, kill_process};
@@ -76,6 +76,12 @@ impl Harness {
             .env("LOAD_CLIENT_EXIT_CODE_ON_INVALID", "0")
             .current_dir(&self.folder)
             .stdin(Stdio::null());
+        if arguments.first() == Some(&"up") {
+            // Tests run side by side, and only one can have the ports that `up` prefers.
+            let port = || free_port().unwrap().to_string();
+            command.env("HARNESS_KAFKA_PORT", port());
+            command.env("HARNESS_STORE_PORT", port());
+        }
         command
     }
 

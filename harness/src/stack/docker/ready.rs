@@ -83,7 +83,7 @@ mod tests {
     #[tokio::test]
     async fn a_broker_that_answers_is_not_enough() {
         let folder = tempfile::tempdir().unwrap();
-        let broker = EmbeddedBroker::start().await.unwrap();
+        let broker = EmbeddedBroker::start(None).await.unwrap();
         let brokers = broker.url.trim_start_matches("kafka://");
         let store = format!("redis://127.0.0.1:{}", ports::any().unwrap());
         let told = waited(folder.path(), brokers, &store).await;
