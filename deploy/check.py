@@ -2,12 +2,14 @@
 """Holds Kubernetes manifests against the schemas of some releases, without a cluster. A field that a release does not know is
 an error, as `kubectl apply` would tell it. Values are looked at for their types alone.
 
-usage: check.py WHEEL RELEASES FILE...
+usage: check.py WHEEL RELEASES FOLDER FILE...
 
-WHEEL is the package kubernetes-validate, which has the schemas; RELEASES are such as 1.25,1.37; a file - is standard input.
+WHEEL is the package kubernetes-validate, which has the schemas; RELEASES are such as 1.25,1.37; FOLDER has the definitions
+of custom resources (CRDs); a file - is standard input.
 """
 
 import json
+import pathlib
 import re
 import sys
 import zipfile
@@ -34,8 +36,9 @@ class Loader(yaml.SafeLoader):
 class Release:
     """The schemas of a release. They stay packed: there are thousands of them, and few are needed."""
 
-    def __init__(self, wheel, release):
+    def __init__(self, wheel, release, custom):
         self.wheel, self.release, self.folder = wheel, release, FOLDER.format(release)
+        self.custom = custom
         definitions = referencing.Resource.from_contents(self.read("_definitions"))
         self.registry = definitions @ referencing.Registry()
 
@@ -45,6 +48,8 @@ class Release:
     def errors(self, manifest):
         """What is wrong with a manifest, each as a sentence."""
         kind, version = str(manifest.get("kind")), str(manifest.get("apiVersion"))
+        if (kind, version) in self.custom:
+            return said(f"{version}", self.custom[kind, version], manifest)
         # batch/v1 is batch-v1, and policy.networking.k8s.io/v1 is policy-v1.
         group = re.sub(r"^([^./]*)(\.[^/]*)?/", r"\1-", version)
         try:
@@ -52,8 +57,41 @@ class Release:
         except KeyError:
             return [f"Kubernetes {self.release} has no {kind} of {version}"]
         validator = jsonschema.Draft202012Validator(schema, registry=self.registry)
-        found = [(".".join(map(str, error.absolute_path)), error.message) for error in validator.iter_errors(manifest)]
-        return [f"Kubernetes {self.release}: {path}: {message}" for path, message in found]
+        return said(f"Kubernetes {self.release}", validator, manifest)
+
+
+def said(who, validator, manifest):
+    found = [(".".join(map(str, error.absolute_path)), error.message) for error in validator.iter_errors(manifest)]
+    return [f"{who}: {path}: {message}" for path, message in found]
+
+
+def strict(schema):
+    """The schema of a custom resource, in which a field that it does not know is an error."""
+    if isinstance(schema, list):
+        return [strict(own) for own in schema]
+    if not isinstance(schema, dict):
+        return schema
+    own = {key: strict(value) for key, value in schema.items()}
+    if isinstance(schema.get("properties"), dict) and schema.get("type") == "object":
+        if not schema.get("x-kubernetes-preserve-unknown-fields"):
+            own.setdefault("additionalProperties", False)
+    if schema.get("x-kubernetes-int-or-string"):
+        own["type"] = ["integer", "string"]
+    return own
+
+
+def custom_resources(folder):
+    """The schemas of the definitions in a folder, by kind and version."""
+    found = {}
+    for path in sorted(pathlib.Path(folder).glob("*.yaml")):
+        spec = yaml.safe_load(path.read_text(encoding="utf-8"))["spec"]
+        for version in spec["versions"]:
+            schema = strict(version["schema"]["openAPIV3Schema"])
+            # What each object has, and the definition leaves open.
+            schema["properties"]["metadata"] = {"type": "object"}
+            name = spec["names"]["kind"], f"{spec['group']}/{version['name']}"
+            found[name] = jsonschema.Draft202012Validator(schema)
+    return found
 
 
 def manifests(path):
@@ -61,9 +99,10 @@ def manifests(path):
         return [own for own in yaml.load_all(file, Loader) if own is not None]
 
 
-def main(wheel, releases, *paths):
+def main(wheel, releases, folder, *paths):
     with zipfile.ZipFile(wheel) as packed:
-        schemas = [Release(packed, release) for release in releases.split(",")]
+        custom = custom_resources(folder)
+        schemas = [Release(packed, release, custom) for release in releases.split(",")]
         wrong = checked = 0
         for path in paths:
             try:

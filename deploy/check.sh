@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Checks the manifests of deploy/kubernetes without a cluster: each file, and what kustomize makes of them, against the schemas
-# of the oldest and the newest release of Kubernetes that the package kubernetes-validate has; and whether the load client
-# has a flag for each variable. `make test` runs it. It takes some seconds the first time, and one afterwards.
+# Checks what a release is made and run with, without a cluster: the manifests of deploy/kubernetes, each file and what
+# kustomize makes of them, against the schemas of the oldest and the newest release of Kubernetes that the package
+# kubernetes-validate has, and of the custom resources; whether the programs have a flag for each variable; the workflows
+# (actionlint) and the alert rules (promtool). `make test` runs it. It takes a minute the first time, some seconds afterwards.
 #
 # usage: deploy/check.sh [NOT_RUN]
 #
-# LOAD_CLIENT is the program, target/debug/load-client by default. What cannot be checked here is no failure: it is printed,
+# PROGRAMS is the folder of the programs, target/debug by default. What cannot be checked here is no failure: it is printed,
 # and appended to the file NOT_RUN, as `what: why`. With CI=true the schemas have to be there.
 # Exit codes: 0 nothing is wrong, 1 something is.
 set -euo pipefail
@@ -13,9 +14,15 @@ cd "$(dirname "$0")/.."
 
 releases=1.25,1.37
 schemas=kubernetes-validate==1.37.0
-libraries=(jsonschema==4.26.0 PyYAML==6.0.3)
+libraries=(jsonschema==4.26.0 PyYAML==6.0.3 zizmor==1.32.0)
 tools=target/manifests
-program=${LOAD_CLIENT:-target/debug/load-client}
+tools_of_go=target/tools
+crds=target/crds
+modules='github.com/kedacore/keda/v2@v2.21.0 config/crd/bases/keda.sh_scaledobjects.yaml
+github.com/prometheus-operator/prometheus-operator@v0.85.0 example/prometheus-operator-crd/monitoring.coreos.com_podmonitors.yaml'
+actionlint=github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+kustomize=sigs.k8s.io/kustomize/kustomize/v5@v5.8.1
+programs=${PROGRAMS:-target/debug}
 not_run_file=${1:-}
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
@@ -40,7 +47,25 @@ install_tools() {
     echo "$schemas ${libraries[*]}" >"$tools/complete"
 }
 
-check() { PYTHONPATH=$tools/libraries python3 deploy/check.py "$tools"/kubernetes_validate-*.whl "$releases" "$@"; }
+check() { PYTHONPATH=$tools/libraries python3 deploy/check.py "$tools"/kubernetes_validate-*.whl "$releases" "$crds" "$@"; }
+
+# KEDA and the Prometheus Operator publish the definitions of their resources with their Go modules.
+fetch_crds() {
+    rm -rf "$crds" && mkdir -p "$crds"
+    local module file folder
+    while read -r module file; do
+        folder=$(go mod download -json "$module" | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p') || return 1
+        [ -n "$folder" ] && cp "$folder/$file" "$crds/" || return 1
+    done <<<"$modules"
+    echo "$modules" >"$crds/complete"
+}
+
+# build TOOL MODULE: a tool that is not there, where Go is.
+build() {
+    command -v "$1" >/dev/null && return
+    [ -x "$tools_of_go/$1" ] || GOBIN=$PWD/$tools_of_go go install "$2" >"$log" 2>&1 ||
+        not_run "$3" "no $1, and go cannot build it: $(tail -n 1 "$log")"
+}
 
 # The tool that renders: kubectl has kustomize built in, that of some releases is too old.
 renderer() {
@@ -60,8 +85,13 @@ check_schemas() {
         [ "${CI:-}" != true ] || exit 1
         return 0
     fi
-    local files
-    mapfile -t files < <(find deploy/kubernetes -name '*.yaml' ! -name kustomization.yaml | sort)
+    local files wanted=(-true)
+    if [ "$(cat "$crds/complete" 2>/dev/null)" != "$modules" ] && ! fetch_crds >"$log" 2>&1; then
+        mkdir -p "$crds"
+        wanted=(! -name scaling.yaml ! -name monitor.yaml)
+        not_run "the ScaledObject and the PodMonitor against their definitions" "go cannot get them: $(tail -n 1 "$log")"
+    fi
+    mapfile -t files < <(find deploy/kubernetes -name '*.yaml' ! -name kustomization.yaml "${wanted[@]}" | sort)
     check "${files[@]}"
 }
 
@@ -75,28 +105,61 @@ check_rendered() {
         # shellcheck disable=SC2086 # the command is of two words
         $command "${file%/*}" >"$log"
         echo "${file%/*} is rendered"
-        [ ! -e "$tools/complete" ] || check - <"$log"
+        # Without the definitions of the custom resources they would be unknown.
+        [ ! -e "$tools/complete" ] || [ ! -e "$crds/complete" ] || check - <"$log"
     done
 }
 
-# A variable that no flag has is not refused by the program: others may use the prefix.
+# check_variables PROGRAM PREFIX COMMAND...: a variable that no flag has is not refused by the program, because others may use
+# the prefix.
 check_variables() {
+    local program=$programs/$1 prefix=$2 command variable unknown=""
     if [ ! -x "$program" ]; then
         not_run "variables of the manifests" "no $program: cargo build --workspace"
         return
     fi
-    local command variable unknown=""
-    for command in run worker report; do "$program" "$command" --help; done | grep -oE 'LOAD_CLIENT_[A-Z_]+' >"$log"
+    for command in "${@:3}"; do
+        # shellcheck disable=SC2086 # no command is the program itself
+        "$program" $command --help
+    done | grep -oE "${prefix}_[A-Z_]+" >"$log"
     while read -r variable; do
         grep -qx "$variable" "$log" || unknown="$unknown $variable"
-    done < <(grep -rohE '\bLOAD_CLIENT_[A-Z_]*[A-Z]\b' --include='*.yaml' --include='*.md' deploy docker | sort -u)
+    done < <(grep -rohE "\b${prefix}_[A-Z_]*[A-Z]\b" --include='*.yaml' --include='*.md' deploy docker | sort -u)
     if [ -n "$unknown" ]; then
-        echo "no flag of the load client has the variables:$unknown" >&2
+        echo "no flag of $1 has the variables:$unknown" >&2
         exit 1
     fi
-    echo "the load client has a flag for each variable"
+    echo "$1 has a flag for each variable"
 }
 
+# Their grammar and names, then what an attacker could use.
+check_workflows() {
+    if command -v actionlint >/dev/null; then
+        actionlint -shellcheck= -pyflakes= .github/workflows/*.yml
+        echo "actionlint accepts .github/workflows"
+    fi
+    if [ -x "$tools/libraries/bin/zizmor" ]; then
+        "$tools/libraries/bin/zizmor" --offline --quiet --no-progress .github/workflows
+    fi
+}
+
+# The names of metrics are held against a service by harness/tests/monitoring.rs.
+check_alerts() {
+    if ! command -v promtool >/dev/null; then
+        not_run "deploy/monitoring/alerts.yaml" "no promtool: install prometheus"
+        return
+    fi
+    promtool check rules deploy/monitoring/alerts.yaml
+    promtool test rules deploy/monitoring/alerts.test.yaml
+}
+
+mkdir -p "$tools_of_go"
+PATH=$PATH:$PWD/$tools_of_go
+build actionlint "$actionlint" ".github/workflows"
+build kustomize "$kustomize" "what kustomize makes of the manifests"
 check_schemas
 check_rendered
-check_variables
+check_variables load-client LOAD_CLIENT run worker report
+check_variables order-service ORDER_SERVICE ""
+check_workflows
+check_alerts
