@@ -29,22 +29,30 @@ PEERS      ?=
 ARTICLE    ?=
 
 CARGO   ?= cargo
-HARNESS := target/release/harness
+# How the programs are built: release, or dev for a quick look.
+PROFILE ?= release
+BUILT   := target/$(patsubst dev,debug,$(PROFILE))
+HARNESS := $(BUILT)/harness
+# Where `make install` puts programs, man pages and completions.
+PREFIX  ?= $(HOME)/.local
 UP_PID  := target/up.pid
-UP_LOG  := target/up.log
+UP_ENV  := target/up.env
 # TLS needs the system's OpenSSL; all other features need nothing.
 WITH_TLS := $(shell pkg-config --exists openssl 2>/dev/null && echo yes)
 FEATURES := $(if $(WITH_TLS),--all-features,--features kafka-bridge/axum,order-service/tasks,harness/stack-tests)
+TLS := $(if $(WITH_TLS),$(addprefix --features ,$(addsuffix /tls,harness order-service load-client)))
 # What can be had by itself.
 PACKAGES := flags-and-variables kafka-cluster-url program-shell kafka-bridge order-service load-client
 BLOCKS  := $(if $(TRIALS),--trials $(TRIALS))
 LOAD    := --stack $(STACK) --users $(USERS) --spawn-rate $(SPAWN_RATE) --run-time $(RUN_TIME) --warm-up $(WARM_UP)
 
+MSRV    := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+
 .DEFAULT_GOAL := help
 # The targets of one command line run one after the other: two benchmarks at a time would measure each other.
 .NOTPARALLEL:
 .PHONY: help suites faults soak experiment calibrate limits bench-baseline bench-tasks bench-client bench-compare bench-bridge budgets simulate peers article compare demo distributed-demo up down test fuzz screenshots lint \
-  package semver deny check setup fmt build
+  package semver deny check setup fmt build install test-quick try-readme dist msrv minimal-versions check-deploy
 
 help: ## List the targets and variables
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -76,7 +84,7 @@ limits: setup build ## The bridge against a bare client loop, by turns; results/
 	$(HARNESS) limits --stack $(STACK) --results $(RESULTS) $(LIMITS)
 
 compare: build ## Compare the two runs of bench-*; results/comparison.html
-	target/release/load-client compare $(RESULTS)/baseline.csv --with $(RESULTS)/task_handler.csv \
+	$(BUILT)/load-client compare $(RESULTS)/baseline.csv --with $(RESULTS)/task_handler.csv \
 	  --html $(RESULTS)/comparison.html
 
 # The origin is `file` where nobody has chosen a stack.
@@ -120,13 +128,19 @@ distributed-demo: setup build ## One run of three load clients over Kafka's log;
 	$(HARNESS) distributed --kill worker,coordinator,both
 
 up: setup build ## Start broker and store in the background, print their URLs
-	@sh harness/up.sh start $(HARNESS) $(STACK) $(UP_PID) $(UP_LOG)
+	@sh harness/up.sh start $(HARNESS) $(STACK) $(UP_PID) $(UP_ENV)
 
 down: ## Stop what `make up` started
-	@sh harness/up.sh stop $(HARNESS) $(STACK) $(UP_PID) $(UP_LOG)
+	@sh harness/up.sh stop $(HARNESS) $(STACK) $(UP_PID) $(UP_ENV)
 
-test: ## All tests; says by name what it could not run and why
+test: ## All tests, about 35 minutes; says by name what it could not run and why
 	@bash harness/test.sh
+
+test-quick: ## Unit and in-memory tests, and the basics on the embedded stack, under 3 minutes once built
+	@bash harness/test.sh quick
+
+try-readme: ## Types the README's commands as printed in a fresh clone of HEAD, with times; a quarter of an hour
+	@CARGO=$(CARGO) sh harness/try-readme.sh
 
 suites: setup ## Rolling restarts, kill -9 and a flood, ROUNDS times; prints duplicates and memory
 	$(CARGO) build --locked -p harness -p order-service --bins --example journal
@@ -146,12 +160,11 @@ soak: setup build ## Half of the possible load for SOAK_TIME; fails if memory or
 fuzz: ## Fuzz how records are read, FUZZ_TIME seconds a target; needs nightly and cargo-fuzz
 	@CARGO=$(CARGO) sh kafka-bridge/fuzz/run.sh $(FUZZ_TIME)
 
-screenshots: ## Pictures of the live page into docs/images; needs chromium
+screenshots: setup build ## All pictures of README and pages, from real runs, into docs/images; needs chromium
 	@CARGO=$(CARGO) sh docs/screenshots.sh
 
 lint: ## Formatting, clippy, rustdoc, each package by itself; warnings are errors
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --workspace --all-targets $(FEATURES) -- -D warnings
 	@# Each package by itself, as who installs one gets it: the workspace hides a feature that a package forgot.
 	for package in $(PACKAGES); do $(CARGO) check --quiet -p $$package || exit 1; done
@@ -178,5 +191,21 @@ fmt: ## Format the sources
 setup: ## Install redis-server if this machine has no store (STACK=docker needs none)
 	@sh harness/setup.sh $(STACK)
 
+install: build ## Programs, man pages and shell completions below PREFIX (~/.local)
+	@sh harness/install.sh $(BUILT) $(DESTDIR)$(PREFIX)
+
+dist: build ## Archive of the programs, man pages and completions, with checksum and SBOM, in target/dist
+	@CARGO=$(CARGO) sh harness/dist.sh $(BUILT)
+
+msrv: ## Build with the oldest Rust that Cargo.toml promises; needs rustup
+	rustup run --install $(MSRV) cargo check --locked --workspace
+
+minimal-versions: ## Build with the oldest versions that the manifests allow; needs nightly and cargo-minimal-versions
+	@cargo-minimal-versions --version >/dev/null 2>&1 || { echo "cargo-minimal-versions is missing: cargo install cargo-minimal-versions cargo-hack" >&2; exit 1; }
+	$(CARGO) minimal-versions check --direct --workspace
+
+check-deploy: ## Manifests, workflows and alert rules against their schemas and tools; no cluster
+	@bash deploy/check.sh
+
 build:
-	$(CARGO) build --release --locked -p harness -p order-service -p load-client
+	$(CARGO) build --profile $(PROFILE) --locked -p harness -p order-service -p load-client $(TLS)

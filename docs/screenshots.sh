@@ -1,28 +1,41 @@
 #!/bin/sh
-# Makes the pictures in docs/images by headless Chromium: the live page and the report of a run against the
-# mock cluster, and the report of the last experiment, if there is one. Each is to stay below 300 kB.
+# Makes all pictures of README and pages in docs/images, from real runs: the experiment in a terminal, its report and its
+# distributions, from one experiment on STACK (native by default); the live page and the report of a run, from runs against the
+# mock cluster. Writes down which commit they show. Needs chromium, and python3 with venv. Takes six minutes once all is built.
 set -eu
 cd "$(dirname "$0")/.."
 
-command -v chromium >/dev/null 2>&1 || {
-    echo "no chromium: install chromium" >&2
-    exit 1
-}
-mkdir -p docs/images
-report=${EXPERIMENT:-results/latest/report.html}
-if [ -f "$report" ]; then
-    # The test runs in the folder of its crate.
-    EXPERIMENT=$(realpath "$report")
-    export EXPERIMENT
-else
-    echo "no $report: its picture stays as it is (make experiment)" >&2
-    unset EXPERIMENT
+stack=${STACK:-native}
+images=docs/images
+python=target/pictures/bin/python
+
+command -v chromium >/dev/null 2>&1 || { echo "no chromium: install chromium" >&2 && exit 1; }
+if ! "$python" -c 'import pyte' 2>/dev/null; then
+    python3 -m venv target/pictures
+    "$python" -m pip install --quiet --disable-pip-version-check pyte==0.8.2
 fi
-SCREENSHOTS=$PWD/docs/images ${CARGO:-cargo} test --locked -p load-client --test cli -- \
+mkdir -p "$images"
+
+echo "an experiment on the stack $stack, in a terminal"
+"$python" docs/pictures/terminal.py "$images/terminal.svg" 110 16 "median round trip changed" \
+    target/release/harness experiment --stack "$stack" --trials 6
+"$python" docs/pictures/answer.py results/latest "$images/answer-light.svg" "$images/answer-dark.svg"
+
+echo "the live page and the reports, in chromium"
+# The test runs in the folder of its crate.
+EXPERIMENT=$(realpath results/latest/report.html) SCREENSHOTS=$PWD/$images \
+    ${CARGO:-cargo} test --locked -p load-client --test cli -- \
     --ignored web::screenshots::chromium_screenshots --nocapture --test-threads 1
 
-for picture in docs/images/*.png; do
+for picture in "$images"/*.png "$images"/*.svg; do
     size=$(wc -c <"$picture")
-    echo "$picture: $size bytes"
-    [ "$size" -lt 300000 ] || { echo "$picture is larger than 300 kB" >&2; exit 1; }
+    [ "$size" -lt 300000 ] || { echo "$picture is larger than 300 kB: $size bytes" >&2 && exit 1; }
 done
+cat >"$images/README.md" <<END
+# Pictures
+
+\`make screenshots\` made all pictures of this folder but \`limits-p50.svg\` and \`peers.svg\`, at commit $(git rev-parse --short HEAD) on
+$(date --utc +%Y-%m-%d), on the stack \`$stack\`. The live page and the report of a run show librdkafka's mock cluster: do not read
+them as measurements.
+END
+echo "look at them: $images"

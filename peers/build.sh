@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs and builds the peers into target/peers, from the package registries of their languages. Names of peers build these
-# only; `locust` is the article's load client.
+# Installs and builds the peers into target/peers, from the package registries of their languages. Without names, it
+# builds all peers. `locust` is the article's load client. It is built only if it is named.
 #
 # usage: build.sh [python|franz-go|parallel-consumer|spring-kafka|nestjs|locust]...
 set -euo pipefail
@@ -41,6 +41,6 @@ build() {
 [ $# -gt 0 ] || set -- python franz-go parallel-consumer spring-kafka nestjs
 for peer in "$@"; do
     echo "peers: building $peer" >&2
-    # In a shell of its own, or its `exit` would end this one unseen.
+    # The subshell keeps an `exit` inside build() from ending this script before it prints the log.
     (build "$peer") >"$log" 2>&1 || { tail -n 20 "$log" >&2 && echo "peers: $peer was not built; see $log" >&2 && exit 1; }
 done

@@ -1,4 +1,4 @@
-"""The orders application: FastAPI, as one would serve it over HTTP. With ORDERS_STORE=1 it saves to the store at STORE."""
+"""The orders application in FastAPI, as for HTTP. With ORDERS_STORE=1 it saves each order in the store at STORE."""
 
 import json
 import os
@@ -22,7 +22,7 @@ class Order(BaseModel):
 
 
 class Store:
-    """JSON documents where the server has them, else the same JSON as text."""
+    """Saves orders as JSON documents if the server supports them, otherwise as JSON text."""
 
     def __init__(self, url: str) -> None:
         self._client = redis.from_url(url)
@@ -53,7 +53,7 @@ async def create_order(order: Order) -> dict:
 
 
 class EchoSetHeader:
-    """Answers `x-reply-set-header: name:value` with the header `name: value`."""
+    """Adds the header `name: value` to the reply if the request has `x-reply-set-header: name:value`."""
 
     def __init__(self, inner: ASGIApp) -> None:
         self._inner = inner

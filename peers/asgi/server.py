@@ -1,8 +1,8 @@
-"""Serves the ASGI application from a topic: one record after the other, or each in a task of its own (`tasks`).
+"""Serves the ASGI application from a topic: one record at a time, or a task for each record (`tasks`).
 
-It does what the article's adapter does. It belongs to no consumer group and commits no offsets: it answers what comes
-after its start, and what it had under way when it died is lost. It waits for the broker's word on each reply before the
-record counts as handled. Replies of `tasks` come in any order.
+It does what the article's adapter does. It has no consumer group and commits no offsets. It answers the requests that
+come after its start. A crash loses the requests in progress. A record is handled when the broker has its reply. With
+`tasks`, replies come in any order.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ TOPIC = os.environ["TOPIC"]
 
 
 async def answer(record: ConsumerRecord, producer: AIOKafkaProducer) -> None:
-    """Asks the application, and sends what it answers to the topic that `reply-to` names."""
+    """Calls the application, and sends its response to the topic that `reply-to` names."""
     headers = [(name.lower().encode(), value) for name, value in record.headers]
     reply_to = next((value.decode() for name, value in headers if name == b"reply-to"), None)
     if reply_to is None:
@@ -56,7 +56,7 @@ async def serve(in_tasks: bool) -> None:
     await consumer.start()
     await producer.start()
     for partition in consumer.assignment():
-        # A consumer without a group begins at the end, once it knows where that is.
+        # A consumer without a group starts at the end of the topic. Look that position up before the first request.
         await consumer.position(partition)
     print("ready", flush=True)
     tasks: set[asyncio.Task] = set()

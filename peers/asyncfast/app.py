@@ -1,6 +1,6 @@
-"""The packaged successor of the article's adapter: AsyncFast on amgi-aiokafka.
+"""AsyncFast on amgi-aiokafka: the packaged successor of the article's adapter.
 
-It handles one record of a partition after the other, and commits those that are handled after each batch.
+It handles one record at a time for each partition, and commits the handled records after each batch.
 """
 
 import os

@@ -1,6 +1,6 @@
-"""FastStream: the return value goes to the topic that the header `reply_to` names, with `correlation_id`.
+"""FastStream: sends the return value, with `correlation_id`, to the topic that the header `reply_to` names.
 
-Its defaults: one record after the other, offsets committed every five seconds whether or not their records are handled.
+By default, it handles one record at a time. Every five seconds it commits, even if the last record is not handled yet.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
-// franz-go: a loop that answers each record and does not wait for the broker's word on the reply.
+// franz-go: a loop that answers each record and does not wait until the broker has the reply.
 //
-// Its defaults: offsets committed every five seconds for what has been polled before, so that a crash loses the replies
+// By default, franz-go commits every five seconds the offsets of the records of earlier polls. A crash loses the replies
 // that are not sent yet.
 package main
 
@@ -87,7 +87,7 @@ func answer(request *kgo.Record) *kgo.Record {
 	if err := json.Unmarshal(request.Value, &asked); err != nil {
 		status = "422"
 	} else {
-		// Strings and numbers: this cannot fail.
+		// Strings and numbers always marshal.
 		reply.Value, _ = json.Marshal(created{ID: newID(), Items: asked.Items})
 	}
 	reply.Headers = append(reply.Headers, kgo.RecordHeader{Key: "status-code", Value: []byte(status)})
@@ -97,7 +97,7 @@ func answer(request *kgo.Record) *kgo.Record {
 // A random UUID, version 4.
 func newID() string {
 	var bytes [16]byte
-	// Since Go 1.24 it cannot fail.
+	// rand.Read never fails since Go 1.24.
 	rand.Read(bytes[:])
 	bytes[6] = bytes[6]&0x0f | 0x40
 	bytes[8] = bytes[8]&0x3f | 0x80

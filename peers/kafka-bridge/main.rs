@@ -1,4 +1,4 @@
-//! The bridge: an axum application, served from a topic. Offsets of records whose replies the broker has are committed.
+//! The bridge serves an axum application from a topic. It commits the offsets of records whose replies the broker has.
 
 use axum::routing::post;
 use axum::{Json, Router};

@@ -1,8 +1,8 @@
-"""The article's Locust file and this project's load client, by turns, on the same services: what each of them says.
+"""Measures the same services with the article's Locust file and with this project's load client, in turns.
 
-It starts broker and store, then one service after the other. Each round asks it with the Locust file and with the load
-client. At the end a service is stopped in the middle of each run, to show what becomes of requests without a reply, and what
-a user who only publishes sees of it.
+It starts broker and store, then one service after the other. In each round, each client measures the service once. At
+the end it pauses a service during a run of each client, to show how the client reports requests without a reply. One of
+these clients is a Locust user that only publishes.
 """
 
 import argparse
@@ -28,13 +28,13 @@ PUBLISH, ROUND_TRIP, OURS = "Locust, publish", "Locust, round trip", "load-clien
 CLIENTS = [ROUND_TRIP, OURS]
 USERS = 10
 START_LIMIT = 60
-# About what an interpreter takes until it sends.
+# Seconds until a Python client sends its first request, roughly.
 START_OF_CLIENT = 1
 
 
 @contextlib.contextmanager
 def process(command: list, log: Path, **more):
-    """A child that is gone at the end, with all that it started."""
+    """Runs a command. At the end, stops it and all processes that it started."""
     with open(log, "w") as output:
         child = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True, **more)
     try:
@@ -51,7 +51,7 @@ def process(command: list, log: Path, **more):
 
 
 def until(what: str, log: Path, child: subprocess.Popen, done) -> None:
-    """Waits, and says why it waits no longer."""
+    """Waits until `done`. Exits with the log if the child ends or the time is over."""
     end = time.monotonic() + START_LIMIT
     while not done():
         if child.poll() is not None or time.monotonic() > end:
@@ -107,7 +107,7 @@ def locust(user: str, urls: dict, folder: Path, seconds: int) -> dict:
         total = list(csv.DictReader(file))[-1]
 
     def figure(column: str) -> float | None:
-        # Where no request ended there is nothing to tell.
+        # Locust writes N/A if no request ended.
         return None if total[column] == "N/A" else float(total[column])
 
     return {
@@ -129,7 +129,7 @@ def ours(urls: dict, folder: Path, seconds: int) -> dict:
         sys.exit(f"error: load-client failed:\n{ended.stderr}")
     summary = json.loads(file.read_text())
     kind = summary["summary"]["kinds"][0]
-    # Where all requests failed there is nothing to tell of replies.
+    # If all requests failed, there is no response time.
     response = kind["response"] or {"median_ms": None, "max_ms": None, "percentiles": []}
     quantiles = {one["quantile"]: one["ms"] for one in response["percentiles"]}
     return {
@@ -160,9 +160,9 @@ HEAD = "requests | failed | requests/s | p50, ms | p99, ms | longest, ms |\n"
 
 
 def by_turns(urls: dict, folder: Path, given: argparse.Namespace) -> str:
-    """Medians over the rounds."""
+    """Measures each service in rounds. Returns a table of the medians."""
     text = f"| service | client | {HEAD}|---|---|--:|--:|--:|--:|--:|--:|\n"
-    # The Rust service belongs to a group, and would answer what was sent before its start.
+    # Rust comes first: its consumer group would also answer requests that were sent before its start.
     for start, mode in [(rust, "serial"), (rust, "tasks"), (python, "serial"), (python, "tasks")]:
         service = f"{start.__name__}-{mode}"
         said: dict = {client: [] for client in CLIENTS}
@@ -179,9 +179,9 @@ def by_turns(urls: dict, folder: Path, given: argparse.Namespace) -> str:
 
 
 def without_replies(urls: dict, folder: Path) -> str:
-    """A service that answers for five seconds of 40, and is stopped then."""
+    """Measures a service that answers for five of 40 seconds and is paused then."""
     text = f"| client | {HEAD}|---|--:|--:|--:|--:|--:|--:|\n"
-    # The last one leaves more requests than any service would answer soon.
+    # PUBLISH comes last: it leaves more requests than a service can answer soon.
     for client in [*CLIENTS, PUBLISH]:
         with contextlib.ExitStack() as within:
             child = python("tasks", urls, folder, within)
@@ -207,7 +207,7 @@ def main() -> None:
         urls = stack(given.stack, folder, within)
         given.out.parent.mkdir(parents=True, exist_ok=True)
         text = by_turns(urls, folder, given)
-        # What took minutes is not lost if the rest fails.
+        # Keep the first table, which takes minutes, even if the second part fails.
         given.out.write_text(text)
         given.out.write_text(text + "\n" + without_replies(urls, folder))
     print(given.out.read_text())

@@ -1,9 +1,9 @@
-"""The article's way to measure, as a Locust file: what a user sends, and when its reply came.
+"""The article's load test, as a Locust file.
 
-`PublishUser` measures how long `send` takes, which only hands the record to a thread of the client. `RoundTripUser` waits
-for the reply, as the article's final file does, with its three faults: nothing waits for the listener's partitions, so
-that the first replies are missed; `wait` returns False when its time is over, and nobody looks; Locust rounds to whole
-milliseconds.
+`PublishUser` measures only `send`, which hands the record to a thread of the client. `RoundTripUser` waits for the
+reply, as the article's final file does. It keeps three faults of that file. Nothing waits for the listener's
+partitions, so the first replies are missed. `wait` returns False after its time-out, and the file ignores that. Locust
+rounds to whole milliseconds.
 """
 
 import json
@@ -24,7 +24,7 @@ ORDER = json.dumps({"items": [{"sku": "id-1234", "count": 1}]}).encode()
 
 
 class Listener:
-    """Tells who waits for a reply that it came."""
+    """Reads replies, and wakes the users that wait for them."""
 
     def __init__(self, brokers: str) -> None:
         self._consumer = KafkaConsumer(REPLY_TOPIC, bootstrap_servers=brokers)

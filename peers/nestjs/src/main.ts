@@ -1,6 +1,6 @@
-// NestJS over kafkajs: the return value goes to the topic that the header kafka_replyTopic names, with
-// kafka_correlationId. Its defaults: one record after the other, committed once they are handled; it does not
-// wait for the broker's word on a reply.
+// NestJS over kafkajs: sends the return value, with kafka_correlationId, to the topic that the header kafka_replyTopic
+// names. By default, it handles one record at a time and commits after each batch. It does not wait until the broker has
+// the reply.
 import "reflect-metadata";
 
 import { randomUUID } from "node:crypto";
@@ -33,7 +33,7 @@ async function main() {
       client: { brokers: KAFKA.split(",") },
       consumer: { groupId: GROUP },
       subscribe: { fromBeginning: true },
-      // Else the group has another name than the one that was given.
+      // The default appends a suffix to the group's name.
       postfixId: "",
     },
   });

@@ -18,8 +18,8 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 
 /**
- * Confluent's Parallel Consumer: records on a pool of threads, in any order, 16 at a time by default. It commits every five
- * seconds, for records whose replies the broker has.
+ * Confluent's Parallel Consumer: a pool of threads handles the records, 16 at a time by default, in any order. It
+ * commits every five seconds the records whose replies the broker has.
  */
 public class Orders {
     record Item(String sku, int count) {}

@@ -9,10 +9,10 @@ import org.springframework.kafka.annotation.KafkaListener;
 import org.springframework.messaging.handler.annotation.SendTo;
 
 /**
- * Spring Kafka: the return value goes to the topic that the header kafka_replyTopic names, with kafka_correlationId.
+ * Spring Kafka: sends the return value, with kafka_correlationId, to the topic that the header kafka_replyTopic names.
  *
- * <p>Its defaults: one listener thread, offsets committed after each batch of records that were handled; it does not wait
- * for the broker's word on a reply.
+ * <p>By default, it has one listener thread and commits after each batch. It does not wait until the broker has the
+ * reply.
  */
 @SpringBootApplication
 public class Orders {
