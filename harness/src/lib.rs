@@ -48,3 +48,18 @@ mod wait;
 
 pub use usage::Usage;
 pub use wait::{CutShort, Interrupted};
+
+/// The Rust code of README and pages, which has to compile.
+#[cfg(doctest)]
+mod pages {
+    #[doc = include_str!("../../README.md")]
+    struct Front;
+    #[doc = include_str!("../../docs/serving.md")]
+    struct Serving;
+    #[doc = include_str!("../../flags-and-variables/README.md")]
+    struct FlagsAndVariables;
+    #[doc = include_str!("../../kafka-cluster-url/README.md")]
+    struct KafkaClusterUrl;
+    #[doc = include_str!("../../program-shell/README.md")]
+    struct ProgramShell;
+}

@@ -27,7 +27,7 @@ Examples:
   order-service --http 127.0.0.1:8000          # the same application over HTTP, too
   order-service --log-format json --store-timeout 500ms
   order-service asyncapi --topic-prefix shop.  # describes the topics, starts nothing
-  order-service --profile spring,nest --reply-topics 'replies.*'   # other requesters, too
+  order-service --profile nest,spring --reply-topics 'replies.*'   # other requesters, too
   order-service --on-failure retry --max-attempts 8 --dead-letter-topic orders.dlq
   order-service -X session.timeout.ms=6000 -X group.instance.id=orders-1
 

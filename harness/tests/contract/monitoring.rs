@@ -5,9 +5,10 @@ use std::fs;
 use std::path::Path;
 
 use harness::service::Service;
+use tokio::time::{Duration, Instant, sleep};
 
-use super::support::get;
 use super::support::requester::{ORDER, Requester};
+use super::support::{LIMIT, get};
 use super::{options, stack};
 
 /// Metrics that appear with the first event of their kind, which a healthy service never has.
@@ -78,7 +79,14 @@ async fn the_dashboard_and_the_alerts_name_metrics_and_labels_that_the_service_h
     let requester = Requester::new(&stack, "seen-", 1).await;
     let service = Service::start(&stack, options("seen-", &[])).await.unwrap();
     assert_eq!(requester.ask("one", ORDER).await.status(), "200");
-    let (_, exposed) = get(service.admin(), "/metrics").await;
+    // librdkafka reports the lag every five seconds.
+    let deadline = Instant::now() + LIMIT;
+    let mut exposed = String::new();
+    while !exposed.contains("kafka_bridge_consumer_lag_records{") {
+        assert!(Instant::now() < deadline, "no lag in:\n{exposed}");
+        sleep(Duration::from_millis(200)).await;
+        exposed = get(service.admin(), "/metrics").await.1;
+    }
     let described = read("kafka-bridge/src/telemetry/metric_names.rs");
     let expressions = expressions();
     assert!(expressions.len() > 20, "{expressions:?}");
