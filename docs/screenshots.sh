@@ -8,6 +8,11 @@ cd "$(dirname "$0")/.."
 stack=${STACK:-native}
 images=docs/images
 python=target/pictures/bin/python
+# Those of `make test`, so that nothing is compiled a second time.
+features=""
+if pkg-config --exists openssl 2>/dev/null; then
+    features=kafka-bridge/tls,order-service/tls,load-client/tls,harness/tls
+fi
 
 command -v chromium >/dev/null 2>&1 || { echo "no chromium: install chromium" >&2 && exit 1; }
 if ! "$python" -c 'import pyte' 2>/dev/null; then
@@ -24,7 +29,7 @@ echo "an experiment on the stack $stack, in a terminal"
 echo "the live page and the reports, in chromium"
 # The test runs in the folder of its crate.
 EXPERIMENT=$(realpath results/latest/report.html) SCREENSHOTS=$PWD/$images \
-    ${CARGO:-cargo} test --locked -p load-client --test cli -- \
+    ${CARGO:-cargo} test --locked --workspace --features "$features" --test cli -- \
     --ignored web::screenshots::chromium_screenshots --nocapture --test-threads 1
 
 for picture in "$images"/*.png "$images"/*.svg; do

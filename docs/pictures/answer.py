@@ -82,14 +82,16 @@ def chart(samples, names, caption, theme, hues):
     lower = min(quantile(sample, 0.5) for sample in samples)
     for sample, curve, name, hue in zip(samples, curves, names, hues):
         step = (WIDTH - LEFT - RIGHT) / BINS
-        points = [f"{LEFT + (index + 0.5) * step:.1f},{base - share / peak * (base - TOP - 30):.1f}" for index, share in enumerate(curve)]
+        points = [f"{LEFT + (index + 0.5) * step:.1f},{base - share / peak * (base - TOP - 44):.1f}" for index, share in enumerate(curve)]
         parts.append(f'<polygon points="{LEFT},{base} {" ".join(points)} {WIDTH - RIGHT},{base}" fill="{hue}" fill-opacity="0.25"/>')
         parts.append(f'<polyline points="{" ".join(points)}" fill="none" stroke="{hue}" stroke-width="2"/>')
         median = quantile(sample, 0.5)
         parts.append(f'<line x1="{at(median):.1f}" y1="{TOP + 2}" x2="{at(median):.1f}" y2="{base}" stroke="{hue}" stroke-width="2" stroke-dasharray="4 3"/>')
-        # Beside the line, away from that of the other variant.
-        anchor, x = ("end", at(median) - 6) if median == lower else ("start", at(median) + 6)
-        parts.append(text(x, TOP + 14, anchor, hue, f"{name}: median {median:.2f} ms", 'font-weight="bold"'))
+        # Beside the line, away from that of the other variant where there is room, and in a row of its own.
+        label = f"{name}: median {median:.2f} ms"
+        is_left = median == lower and at(median) - 8 * len(label) > LEFT
+        anchor, x = ("end", at(median) - 6) if is_left else ("start", at(median) + 6)
+        parts.append(text(x, TOP + (14 if median == lower else 32), anchor, hue, label, 'font-weight="bold"'))
     parts.append(text(WIDTH / 2, HEIGHT - 6, "middle", colours["faint"], "time from sending an order to its reply, logarithmic"))
     return "\n".join(parts) + "\n</svg>\n"
 

@@ -47,11 +47,12 @@ def record(columns, rows, text, command):
             output = os.read(terminal, 4096) if ready else b""
         except OSError:
             break
-        if is_over:
-            continue
-        stream.feed(output)
+        # Line by line: what follows the text may come with it, and would scroll it away.
+        for line in output.splitlines(keepends=True):
+            if not is_over:
+                stream.feed(line)
+                is_over = text in " ".join(own.strip() for own in screen.display)
         now = time.monotonic() - began
-        is_over = text in " ".join(line.strip() for line in screen.display)
         if (now - looked >= STEP or is_over) and (not stills or drawn(screen) != stills[-1][1]):
             stills.append((now, drawn(screen)))
             looked = now
@@ -82,6 +83,7 @@ def span(row, style, column, text):
     x, y = 14 + start * CELL[0], 52 + row * CELL[1]
     weight = ' font-weight="bold"' if bold else ""
     length = f'{len(text) * CELL[0]:.1f}'
+    text = text.replace(" ", "\u00a0")
     return f'<text x="{x:.1f}" y="{y}" fill="{colour}" textLength="{length}"{weight}>{html.escape(text)}</text>'
 
 
@@ -102,7 +104,7 @@ def svg(stills, columns, rows, title):
     calm = f"@media (prefers-reduced-motion:reduce){{g{{animation:none!important;opacity:0}}#f{len(stills) - 1}{{opacity:1}}}}"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height}" width="{width:.0f}" height="{height}" '
-        f'font-family="ui-monospace,SFMono-Regular,Menlo,Consolas,monospace" font-size="14" style="white-space:pre">'
+        f'font-family="ui-monospace,SFMono-Regular,Menlo,Consolas,monospace" font-size="14">'
         f"<title>{html.escape(title)}</title><style>{''.join(css for css, _ in parts)}{calm}</style>"
         f'<rect width="100%" height="100%" rx="8" fill="#20242c"/>'
         f'<circle cx="20" cy="18" r="6" fill="#e06c75"/><circle cx="40" cy="18" r="6" fill="#e5c07b"/>'
