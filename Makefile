@@ -76,7 +76,7 @@ bench-tasks: setup build ## One run, one task per record; results/task_handler.c
 bench-client: ## What the load client itself costs: requests per CPU second, memory, schedule lag
 	$(CARGO) bench --locked -p load-client --bench client
 
-limits: setup build ## The bridge against a bare client loop, by turns; results/<time>-limits-<stack>/
+limits: setup build ## The bridge against a bare client loop, in turns; results/<time>-limits-<stack>/
 	$(CARGO) build --release --locked -p harness --example echo --example no_op
 	@# Without Go, or without its modules, that subject is left out.
 	@if command -v go >/dev/null; then cd harness/examples/franz_go && go build -trimpath -o ../../../target/release/examples/franz_go . || \
@@ -97,10 +97,10 @@ simulate: setup build
 	$(HARNESS) simulate --stack $(STACK) --experiments $(N) --changed $(N_CHANGED) --users $(USERS) --results $(RESULTS) $(SIMULATE)
 endif
 
-# The mock broker of the default stack tells nothing of groups, by which most peers are seen to serve.
+# The mock broker of the default stack does not describe groups. The harness needs that to see that a peer is ready.
 peers article: STACK = native
 
-peers: setup build ## One contract in six frameworks, at 1, 10, 100 and 1,000 users; docs/peers.md says what they are
+peers: setup build ## One contract in six frameworks, at 1, 10, 100 and 1,000 users; peers/README.md describes them
 	peers/build.sh
 	$(CARGO) build --release --locked -p harness --example peer --example peers_table
 	STACK=$(STACK) RESULTS=$(RESULTS) sh peers/run.sh $(PEERS)
@@ -133,7 +133,7 @@ up: setup build ## Start broker and store in the background, print their URLs
 down: ## Stop what `make up` started
 	@sh harness/up.sh stop $(HARNESS) $(STACK) $(UP_PID) $(UP_ENV)
 
-test: ## All tests, about 35 minutes; says by name what it could not run and why
+test: ## All tests, about 30 minutes once built; names those that it could not run, and why
 	@bash harness/test.sh
 
 test-quick: ## Unit and in-memory tests, and the basics on the embedded stack, under 3 minutes once built
@@ -166,9 +166,9 @@ screenshots: setup build ## All pictures of README and pages, from real runs, in
 lint: ## Formatting, clippy, rustdoc, each package by itself; warnings are errors
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets $(FEATURES) -- -D warnings
-	@# Each package by itself, as who installs one gets it: the workspace hides a feature that a package forgot.
+	@# Each package by itself, as its users build it: the workspace hides a feature that a package forgot.
 	for package in $(PACKAGES); do $(CARGO) check --quiet -p $$package || exit 1; done
-	@# Who tests an application over the ports in memory needs no C compiler.
+	@# Tests over the ports in memory need no C compiler.
 	$(CARGO) check --quiet -p kafka-bridge --no-default-features
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
 

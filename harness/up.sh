@@ -17,8 +17,10 @@ start() {
         return
     fi
     mkdir -p "$(dirname "$env_file")"
+    detached=setsid
+    command -v setsid >/dev/null 2>&1 || detached=nohup
     # A session of its own, so that the terminal's Ctrl-C and hang-up do not reach it.
-    setsid "$harness" up --stack "$stack" >"$env_file" 2>"$env_file.log" </dev/null &
+    $detached "$harness" up --stack "$stack" >"$env_file" 2>"$env_file.log" </dev/null &
     echo $! >"$pid_file"
     until grep -q '^#' "$env_file"; do
         if ! is_up; then

@@ -1,4 +1,4 @@
-//! The sub-commands: each starts a stack, works on it, and stops it again whatever happens.
+//! The sub-commands. Most of them start a stack, use it, and stop it again, also after a failure.
 
 use std::borrow::Cow;
 use std::io::Write;
@@ -23,17 +23,17 @@ use crate::run::{Identity, Planned, RunEnd, RunFiles, rehearse, run};
 use crate::stack::{Stack, StackKind, StackOptions, preferred_port};
 use crate::{CutShort, Interrupted, demo, distributed, faults, files, limits, simulate, soak};
 
-/// The ports of `harness up` where they are free: those of the defaults of `order-service`.
+/// The ports of `harness up` if they are free: the defaults of `order-service`.
 const KAFKA_PORT: u16 = 9092;
 const STORE_PORT: u16 = 6666;
 const CHECK_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Runs what the command line asks for. The first Ctrl-C, SIGTERM or SIGHUP stops everything in order, the second
-/// one at once.
+/// Runs the sub-command. The first Ctrl-C, SIGTERM or SIGHUP stops everything in order, the second one at once.
 ///
 /// # Errors
 ///
-/// Whatever the command reports; [`crate::Interrupted`] after a signal, [`CutShort`] after a second one.
+/// Fails with the error of the command, with [`crate::Interrupted`] after a signal, and with [`CutShort`] after a
+/// second one.
 pub async fn execute(cli: Cli) -> Result<()> {
     let stop = CancellationToken::new();
     let mut signals = Signals::catch().context("cannot listen for signals")?;
@@ -45,7 +45,7 @@ pub async fn execute(cli: Cli) -> Result<()> {
     tracing::info!("stopping in order; a second Ctrl-C stops at once");
     tokio::select! {
         done = work => done,
-        // Dropping the work kills what it still runs.
+        // Dropping the work kills its child processes.
         _ = signals.next() => Err(CutShort.into()),
     }
 }
@@ -78,15 +78,15 @@ async fn command(cli: Cli, stop: &CancellationToken) -> Result<()> {
     }
 }
 
-/// Whether `--json -` leaves no room for text on standard output.
+/// Whether `--json -` takes standard output, so that text has to go elsewhere.
 fn takes_standard_output(json: Option<&Path>) -> bool {
     json.is_some_and(is_standard_output)
 }
 
-/// Prints a report, on standard error if it is to stand `aside`; a broken promise in it is a failure.
+/// Prints a report, on standard error if `aside`. Fails if the report has a broken promise.
 fn conclude((report, is_clean): (String, bool), aside: bool) -> Result<()> {
     if aside {
-        // Not by the log, which a filter may silence.
+        // Not through the log, because a filter may hide it.
         write(std::io::stderr().lock(), report.as_bytes())
             .context("cannot write to standard error")?;
     } else {
@@ -122,7 +122,7 @@ async fn create(stack: &Stack, topics: &[(String, i32)]) -> Result<()> {
     Ok(())
 }
 
-/// Prints the URLs and what to do with them, then waits for the user, or for a part of the stack to fail.
+/// Prints the URLs and commands that use them. Then waits until the user stops it, or a part of the stack fails.
 async fn serve(stack: &mut Stack, stop: &CancellationToken) -> Result<()> {
     print(&format!("{}{}", variables(stack), to_paste(stack)))?;
     tracing::info!("up until Ctrl-C");
@@ -136,14 +136,14 @@ async fn serve(stack: &mut Stack, stop: &CancellationToken) -> Result<()> {
     Ok(())
 }
 
-/// What a shell has to read so that the service and the load client find this stack without a flag.
+/// Variables for a shell, so that the service and the load client find this stack without flags.
 fn variables(stack: &Stack) -> String {
     let (kafka, store) = (stack.kafka_url(), stack.store_url());
     let mut text = format!(
         "KAFKA_URL={kafka}\nSTORE_URL={store}\nexport LOAD_CLIENT_HOST=$KAFKA_URL \
          ORDER_SERVICE_KAFKA=$KAFKA_URL ORDER_SERVICE_STORE=$STORE_URL\n"
     );
-    // One property a line is what the variables take.
+    // The variables have one property a line.
     let properties = stack.client_properties();
     let properties = properties
         .iter()
@@ -157,14 +157,14 @@ fn variables(stack: &Stack) -> String {
     text
 }
 
-/// Commands for this stack, as comments to a shell that reads the variables.
+/// Commands for this stack. They are comments, because a shell reads this text for the variables.
 fn to_paste(stack: &Stack) -> String {
     let brokers = stack.bootstrap_servers();
     let folder = std::env::current_exe().ok();
     let folder = folder.as_deref().and_then(Path::parent);
     let program = |name: &str| {
         let file = folder.map_or_else(|| name.into(), |folder| folder.join(name));
-        // As short as it can be typed.
+        // Relative to the current folder, so that it is short.
         let here = std::env::current_dir().ok();
         let short = here.and_then(|here| Some(file.strip_prefix(here).ok()?.to_owned()));
         short.unwrap_or(file).display().to_string()
@@ -202,7 +202,7 @@ async fn bench(arguments: BenchArguments, stop: &CancellationToken) -> Result<()
         variant.check_flags(&settings.load_flags)?;
     }
     let files = RunFiles::beside(&arguments.out);
-    // Before the stack starts: a place that cannot be written must not cost a rehearsal.
+    // Before the stack starts: a wrong path must not cost a rehearsal.
     files.prepare().context("--out")?;
     let options = StackOptions {
         logs: Some(files.logs.clone()),
@@ -224,9 +224,9 @@ async fn bench(arguments: BenchArguments, stop: &CancellationToken) -> Result<()
     match ran.end {
         RunEnd::Clean => Ok(()),
         RunEnd::WithFailures => bail!("some requests failed: see {}", files.summary.display()),
-        // The run took place, and its files say why it must not be compared.
+        // The run took place, and its files say why nobody should compare it.
         RunEnd::Invalid => bail!(
-            "the load client was the bottleneck, do not use these figures: see {}",
+            "the load client was the bottleneck; do not use these figures: see {}",
             files.summary.display()
         ),
     }
@@ -241,7 +241,7 @@ async fn compare_variants(arguments: ExperimentArguments, stop: &CancellationTok
     let markdown = markdown.transpose().context("--markdown")?;
     let provenance = Provenance::now();
     let folder = experiment::new_folder(&arguments.results, &provenance.date, kind.name())?;
-    // Held until the end: their commands run in them.
+    // Kept until the end, because the commands run in the work trees.
     let _work_trees = experiment::check_out(&mut subject, &folder, stop).await?;
     for variant in &subject.variants {
         variant.require_program()?;
@@ -257,7 +257,7 @@ async fn compare_variants(arguments: ExperimentArguments, stop: &CancellationTok
     let plan = Experiment::plan(&stack, subject, settings, design, provenance);
     let outcome = experiment(&mut stack, &plan, &arguments.results, &folder, stop).await;
     if outcome.is_err() {
-        // `load-client compare --sequential` reads them.
+        // `load-client compare --sequential` can still read them.
         tracing::info!("the runs so far are in {}", folder.display());
     }
     let outcome = after_stop(outcome, stack.stop().await)?;
@@ -289,7 +289,7 @@ async fn simulate_experiments(
     let seed = arguments.seed.unwrap_or_else(seed_of_now);
     let outcome = simulate::simulate(&mut stack, &arguments, seed, stop).await;
     let stopped = stack.stop().await;
-    // Also what there is before an interruption or a failure.
+    // Printed after an interruption or a failure too.
     if let Ok((text, _)) = &outcome {
         print(text)?;
     }
@@ -310,14 +310,14 @@ async fn start(kind: StackKind, options: StackOptions) -> Result<Stack> {
     tracing::info!("{} at {}, {}", parts.broker, stack.kafka_url(), parts.store);
     if parts.shared {
         tracing::info!(
-            "both were there before: topics made here are removed, orders stay in the store"
+            "both ran before: this command removes its topics, but its orders stay in the store"
         );
     }
     Ok(stack)
 }
 
-/// The failure to show of work and of the stack's stop after it. That something is still there goes before an
-/// interruption, which promises the contrary, and not before any other failure, which it mostly follows from.
+/// Chooses the failure to show, of the work and of the stack's stop after it. A failed stop replaces an interruption,
+/// because that promises that everything is stopped. Any other failure of the work is probably its cause, and is shown.
 fn after_stop<T>(outcome: Result<T>, stopped: Result<()>) -> Result<T> {
     match (outcome, stopped) {
         (outcome, Ok(())) => outcome,

@@ -1,4 +1,4 @@
-//! Files that appear whole or not at all.
+//! Writes files whole or not at all.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use load_client::report::{Destination, write_whole};
 use serde::Serialize;
 use tokio::task::spawn_blocking;
 
-/// Writes a text, over what was there before.
+/// Writes a text, and replaces an existing file.
 pub(crate) fn write(file: &Path, text: &str) -> Result<()> {
     Ok(write_whole(file, text.as_bytes())?)
 }
@@ -18,8 +18,8 @@ pub(crate) fn write_json(file: &Path, value: &impl Serialize) -> Result<()> {
     write(file, &json(value)?)
 }
 
-/// Writes a value as indented JSON to a place that was prepared. A pipe that nobody reads holds it up, and not
-/// the signals.
+/// Writes a value as indented JSON to a prepared place. If the place is a pipe that nobody reads, this waits, but
+/// signals still work.
 pub(crate) async fn fill_json(place: Destination, value: &impl Serialize) -> Result<()> {
     let text = json(value)?;
     Ok(spawn_blocking(move || place.write_whole(text.as_bytes())).await??)
@@ -30,8 +30,8 @@ fn json(value: &impl Serialize) -> Result<String> {
     Ok(text + "\n")
 }
 
-/// Makes the folder of a file that is written at the end of long work, and takes the file's place: what does
-/// not work is better found out now than then.
+/// Creates the folder of a file that is written after long work, and checks that the file can be written, so that an
+/// error shows before the work.
 pub(crate) fn prepare(file: &Path) -> Result<Destination> {
     if let Some(folder) = file.parent() {
         fs::create_dir_all(folder)

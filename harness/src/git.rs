@@ -1,4 +1,4 @@
-//! The program `git`, as far as the harness asks it.
+//! Runs the program `git`.
 
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -6,19 +6,19 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-/// What git prints when it is run in that folder.
+/// The output of git in that folder.
 ///
 /// # Errors
 ///
-/// What git says when it fails.
+/// Fails with git's error message.
 pub(crate) fn git(folder: &Path, arguments: &[&str]) -> Result<String> {
     let output = Command::new("git")
         .args(arguments)
         .current_dir(folder)
-        // Else `git status` may take a lock that disturbs another git at work.
+        // Otherwise `git status` may take a lock that disturbs another git process.
         .env("GIT_OPTIONAL_LOCKS", "0")
         .stdin(Stdio::null())
-        // A terminal's Ctrl-C is the harness's business.
+        // A terminal's Ctrl-C must reach only the harness.
         .process_group(0)
         .output()
         .context("cannot run git")?;

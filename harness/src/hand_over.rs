@@ -1,10 +1,9 @@
-//! How client properties are given to a child: never a secret on a command line, which every user of the
-//! machine can read.
+//! Gives client properties to a child process. A secret never goes on its command line, because every user of the
+//! machine can read that.
 
 use kafka_cluster_url::shown;
 
-/// The properties as `-X` flags, or, if the value of one may not be shown, all of them in the environment
-/// variable that stands for the flag.
+/// The properties as `-X` flags. If one of them is a secret, all are in the flag's environment variable instead.
 pub(crate) fn properties(
     properties: &[(String, String)],
     variable: &str,

@@ -1,8 +1,7 @@
-//! Stacks, child processes and runs: what the binary `harness` is made of, and what end-to-end tests build on.
+//! Stacks, child processes and runs: the parts of the binary `harness`, and the base of the end-to-end tests.
 //!
-//! It knows the system under test and the load client only as programs with flags. It links one crate of
-//! this workspace, `load-client`, and of that what judges and writes finished runs, and what reads a
-//! cluster's URL.
+//! It knows the system under test and the load client only as programs with flags. From the crate `load-client` it uses
+//! the code that judges and writes finished runs.
 //!
 //! # Examples
 //!

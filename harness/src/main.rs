@@ -28,12 +28,12 @@ fn main() -> ExitCode {
     match execute(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is::<Interrupted>() => {
-            complain("interrupted; everything that was started is stopped");
+            complain("interrupted; everything that the harness started is stopped");
             ExitCode::from(EXIT_INTERRUPTED)
         }
         Err(error) if error.is::<CutShort>() => {
             complain(
-                "interrupted twice; the child processes are killed, a broker that was there before may keep topics run-...",
+                "interrupted twice; the child processes are killed, a broker that ran before may keep topics run-...",
             );
             ExitCode::from(EXIT_INTERRUPTED)
         }
@@ -48,21 +48,21 @@ fn main() -> ExitCode {
     }
 }
 
-/// The runtime stays on this thread: children die with the thread that starts them.
+/// The runtime stays on this thread, because child processes die with the thread that started them.
 fn execute(cli: Cli) -> anyhow::Result<()> {
     let runtime = Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context("cannot start the runtime")?;
     let done = runtime.block_on(commands::execute(cli));
-    // A report that is still being made after a second signal is not waited for.
+    // After a second signal, the program does not wait for a report that is still in work.
     runtime.shutdown_background();
     done
 }
 
-/// Wrong use gets one line; what was asked for (help, version), or needs it (no sub-command), the whole text.
+/// Prints one line for a wrong use, and the whole text for help, the version, or a missing sub-command.
 fn refuse(error: &clap::Error) -> ExitCode {
     let asked = !error.use_stderr();
     if asked || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        // Help that nobody reads is no failure.
+        // A closed standard output is no failure.
         let _ = error.print();
     } else {
         complain(&format!("error: {}", wrong_use(error)));
@@ -74,7 +74,7 @@ fn log_to_stderr() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        // It would print them to standard error, which may be what is gone, and panic.
+        // Standard error may be closed: printing such an error there would panic.
         .log_internal_errors(false)
         .with_writer(std::io::stderr)
         .with_ansi(shows_colours(&std::io::stderr()))
@@ -84,6 +84,6 @@ fn log_to_stderr() {
 }
 
 fn complain(message: &str) {
-    // Without a standard error there is nobody to tell.
+    // If standard error is closed, nobody reads the message.
     let _ = writeln!(std::io::stderr().lock(), "{message}");
 }

@@ -1,9 +1,11 @@
 //! Child processes that never outlive the harness: broker, store, service and load client.
 //!
-//! Each child is the leader of a process group of its own, so that a terminal's Ctrl-C reaches the harness
-//! alone, which then stops the children in order. Three nets, one below the other: [`Child::stop`] (SIGTERM,
-//! bounded wait, SIGKILL), `Drop` (SIGKILL to the group; covers panics and early returns), and the kernel
-//! (`setpriv --pdeathsig`, where util-linux has it; covers kill -9 of the harness itself).
+//! Each child leads its own process group. So a terminal's Ctrl-C reaches only the harness, which then stops the
+//! children in order. Three mechanisms end a child:
+//!
+//! 1. [`Child::stop`]: SIGTERM, a bounded wait, SIGKILL.
+//! 2. `Drop`: SIGKILL to the group, after panics and early returns.
+//! 3. The kernel (`setpriv --pdeathsig`, if util-linux has it), after a kill -9 of the harness.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -18,16 +20,15 @@ use tokio::time::timeout;
 
 use crate::programs;
 
-/// Lines of a child's log that an error message shows.
+/// Last lines of a child's log in an error message.
 const TAIL_LINES: usize = 15;
 
-/// What a child finds when it starts, beside what the harness found.
+/// The environment of a child, beside that of the harness.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Surroundings<'a> {
-    /// Further environment variables: the way to hand over secrets, which a command line would show to every user of
-    /// the machine.
+    /// Further environment variables. Secrets belong here, because every user of the machine can read a command line.
     pub variables: &'a [(String, String)],
-    /// Its folder, if not that of the harness.
+    /// Its working folder; that of the harness if `None`.
     pub folder: Option<&'a Path>,
 }
 
@@ -40,25 +41,25 @@ impl<'a> From<&'a [(String, String)]> for Surroundings<'a> {
     }
 }
 
-/// A running child process and its log file; dropping it kills the child.
+/// A running child process and its log file. Dropping it kills the child.
 #[derive(Debug)]
 pub struct Child {
     name: String,
     log: PathBuf,
     process: tokio::process::Child,
-    /// The process group to signal; `None` once the leader has been reaped, when its id may belong to another.
+    /// The process group to signal. `None` after the leader has been reaped, because another group may get its id.
     group: Option<Pid>,
 }
 
 impl Child {
-    /// Starts `program` with `arguments`; both of its output streams go to the file `log`.
+    /// Starts `program` with `arguments`. Both output streams go to the file `log`.
     ///
-    /// Call it from a thread that lives as long as the child shall: the kernel kills the child when that
-    /// thread ends. The main thread of a current-thread runtime is right, a blocking-pool thread is not.
+    /// Call it from a thread that lives as long as the child should: the kernel kills the child when that thread ends.
+    /// The main thread of a current-thread runtime is right, a thread of the blocking pool is wrong.
     ///
     /// # Errors
     ///
-    /// When the log file cannot be written or the program cannot be started.
+    /// Fails if the log file cannot be written, or if the program cannot be started.
     pub fn spawn<I, S>(name: &str, program: &Path, arguments: I, log: &Path) -> Result<Self>
     where
         I: IntoIterator<Item = S>,
@@ -67,11 +68,11 @@ impl Child {
         Self::spawn_with(name, program, arguments, Surroundings::default(), log)
     }
 
-    /// As [`Child::spawn`], in other surroundings.
+    /// Like [`Child::spawn`], with another environment.
     ///
     /// # Errors
     ///
-    /// As [`Child::spawn`].
+    /// Fails as [`Child::spawn`] does.
     pub fn spawn_with<I, S>(
         name: &str,
         program: &Path,
@@ -94,10 +95,13 @@ impl Child {
             command.current_dir(folder);
         }
         let variables = surroundings.variables.iter();
+        // The shell may have read those of another stack (`make up`), and they would join the flags of this one.
         let process = command
             .args(arguments)
+            .env_remove("LOAD_CLIENT_X")
+            .env_remove("ORDER_SERVICE_PROPERTIES")
             .envs(variables.map(|(name, value)| (name, value)))
-            // Logs go to files; control codes for colours make them hard to read.
+            // Colours would put control codes into the log file.
             .env("NO_COLOR", "1")
             .stdin(Stdio::null())
             .stdout(output.try_clone().context("cannot share the log file")?)
@@ -130,7 +134,7 @@ impl Child {
         self.process.id()
     }
 
-    /// The file that both output streams go to.
+    /// The file with both output streams.
     #[must_use]
     pub fn log(&self) -> &Path {
         &self.log
@@ -167,10 +171,10 @@ impl Child {
         Ok(status)
     }
 
-    /// Sends `signal` to the child's process group; a child that has ended already is no error.
+    /// Sends `signal` to the child's process group. A child that has ended already is no error.
     pub fn signal(&self, signal: Signal) {
         if let Some(group) = self.group {
-            // The only failure left is that the group is gone, which is what the signal is for.
+            // It can only fail because the group has ended, which is no error.
             let _ = kill_process_group(group, signal);
         }
     }
@@ -192,7 +196,7 @@ impl Child {
         }
     }
 
-    /// The last lines of the log, indented, with its path; for error messages.
+    /// The last lines of the log, indented, with its path, for error messages.
     #[must_use]
     pub fn log_tail(&self) -> String {
         log_tail(&self.name, &self.log)
@@ -205,7 +209,7 @@ impl Drop for Child {
     }
 }
 
-/// A command that the kernel kills with the thread that starts it, where `setpriv` is installed.
+/// A command that the kernel kills with the thread that starts it, if `setpriv` is installed.
 fn tied_to_this_thread(program: &Path) -> Command {
     match programs::on_path("setpriv") {
         Some(setpriv) if cfg!(target_os = "linux") => {
@@ -217,7 +221,7 @@ fn tied_to_this_thread(program: &Path) -> Command {
     }
 }
 
-/// The last lines of the log of a child that may be gone.
+/// The last lines of the log of a child that may have ended.
 pub(crate) fn log_tail(name: &str, log: &Path) -> String {
     let text = fs::read(log).unwrap_or_default();
     tail(name, log, &String::from_utf8_lossy(&text))

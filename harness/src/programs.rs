@@ -1,11 +1,11 @@
-//! Finds the programs that the harness starts: those on PATH, and this workspace's own beside the harness.
+//! Finds programs: those on PATH, and those of this workspace, which are in the folder of the harness.
 
 use std::env;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-/// The first executable file called `name` on PATH.
+/// The first executable file with this name on PATH.
 #[must_use]
 pub fn on_path(name: &str) -> Option<PathBuf> {
     let folders = env::var_os("PATH")?;
@@ -14,12 +14,12 @@ pub fn on_path(name: &str) -> Option<PathBuf> {
         .find(|file| is_executable(file))
 }
 
-/// A program of this workspace: `given` if set, else `name` beside the running executable (or, for a test
+/// A program of this workspace: `given` if set, else `name` in the folder of the running executable (or, for a test
 /// executable, one folder up).
 ///
 /// # Errors
 ///
-/// When there is none; the message names `flag` and how to build it.
+/// Fails if there is none. The message names `flag`, and the command that builds the program.
 pub fn own(name: &str, flag: &str, given: Option<&Path>) -> Result<PathBuf> {
     if let Some(file) = given {
         return executable(file).with_context(|| flag.to_owned());
@@ -34,12 +34,12 @@ pub fn own(name: &str, flag: &str, given: Option<&Path>) -> Result<PathBuf> {
     match candidates.into_iter().find(|file| is_executable(file)) {
         Some(file) => Ok(file),
         None => bail!(
-            "{name} not found beside the harness: build it (cargo build --release -p {name}) or set {flag}"
+            "no {name} in the folder of the harness: build it (cargo build --release -p {name}) or set {flag}"
         ),
     }
 }
 
-/// The program that the first word of a command names: on PATH, or, with a slash in it, from the command's folder.
+/// The program of a command, its first word. It is on PATH, or, if the word has a slash, in the command's folder.
 pub(crate) fn found(word: &str, folder: Option<&Path>) -> Result<PathBuf> {
     if !word.contains('/') {
         return on_path(word).with_context(|| format!("there is no program {word} on PATH"));
@@ -47,15 +47,15 @@ pub(crate) fn found(word: &str, folder: Option<&Path>) -> Result<PathBuf> {
     executable(&folder.map_or_else(|| word.into(), |folder| folder.join(word)))
 }
 
-/// A file that can be run.
+/// The file, if it is executable.
 fn executable(file: &Path) -> Result<PathBuf> {
     if is_executable(file) {
         return Ok(file.to_owned());
     }
-    bail!("{}: no executable file there", file.display());
+    bail!("{}: no such executable file", file.display());
 }
 
-/// The folder of this workspace's programs: that of the running executable, or, for a test executable, the one above it.
+/// The folder of this workspace's programs: that of the running executable, or, for a test executable, its parent.
 pub(crate) fn folder() -> PathBuf {
     let exe = env::current_exe().unwrap_or_default();
     let folders = exe.ancestors().skip(1).take(2);
@@ -68,7 +68,7 @@ pub(crate) fn folder() -> PathBuf {
 ///
 /// # Errors
 ///
-/// When it is not there; the message names how to build it.
+/// Fails if it is missing. The message names the command that builds it.
 pub fn example(name: &str) -> Result<PathBuf> {
     let exe = env::current_exe().ok();
     let beside = exe.as_deref().and_then(Path::parent);
@@ -110,7 +110,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         let error = own("order-service", "--order-service", Some(file.path())).unwrap_err();
         let expected = format!(
-            "--order-service: {}: no executable file there",
+            "--order-service: {}: no such executable file",
             file.path().display()
         );
         assert_eq!(format!("{error:#}"), expected);

@@ -1,4 +1,4 @@
-//! The system under test as a child process: `order-service` with its flags, until it is ready.
+//! The system under test as a child process: `order-service` with its flags.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,20 +16,20 @@ use crate::{hand_over, programs};
 /// The mock broker alone takes 3 s to form a group.
 const READY_LIMIT: Duration = Duration::from_secs(45);
 
-/// How to start the service; the default suits a test.
+/// How to start the service. The default suits a test.
 #[derive(Debug, Clone, Default)]
 pub struct ServiceOptions {
-    /// The executable; the one beside the running executable if `None`.
+    /// The executable; the one in the folder of the running executable if `None`.
     pub program: Option<PathBuf>,
     /// `serial` or `tasks`; the service's own default if `None`.
     pub dispatch: Option<String>,
     /// The consumer group; a fresh one if `None`.
     pub group_id: Option<String>,
-    /// The broker's URL, given by a variable if it holds a password; the stack's own if `None`.
+    /// The broker's URL; that of the stack if `None`. The service gets a URL with a password in a variable.
     pub kafka_url: Option<String>,
-    /// The store's URL, without a password; the stack's own if `None`.
+    /// The store's URL, without a password; that of the stack if `None`.
     pub store_url: Option<String>,
-    /// Put before the topic's name `createOrder`.
+    /// Prefix of all topics.
     pub topic_prefix: String,
     /// Further flags, as on the command line.
     pub arguments: Vec<String>,
@@ -39,7 +39,7 @@ pub struct ServiceOptions {
     pub stop: CancellationToken,
 }
 
-/// A running service that has its partitions and reaches its store.
+/// A running service.
 #[derive(Debug)]
 pub struct Service {
     system: System,
@@ -50,31 +50,32 @@ pub struct Service {
 }
 
 impl Service {
-    /// Starts the service against `stack` and waits until `/readyz` says yes. The request topic must exist.
+    /// Starts the service on `stack`, and waits until `/readyz` is green. The request topic must exist.
     ///
     /// # Errors
     ///
-    /// When the executable is missing, or the service ends or does not become ready; with its log's end.
+    /// Fails if the executable is missing, if the service ends, or if it does not get ready. The message has the end of
+    /// its log.
     pub async fn start(stack: &Stack, options: ServiceOptions) -> Result<Self> {
         let mut service = Self::spawn(stack, &options)?;
         service.until_ready(&options.stop).await?;
         Ok(service)
     }
 
-    /// Waits until `/readyz` says yes.
+    /// Waits until `/readyz` is green.
     ///
     /// # Errors
     ///
-    /// As [`Service::start`].
+    /// Fails as [`Service::start`] does.
     pub async fn until_ready(&mut self, stop: &CancellationToken) -> Result<()> {
         self.system.until_ready(READY_LIMIT, stop).await
     }
 
-    /// Starts the service and waits for nothing, for tests of a service that cannot become ready.
+    /// Starts the service, but does not wait, for tests of a service that cannot get ready.
     ///
     /// # Errors
     ///
-    /// When the executable is missing or cannot be started.
+    /// Fails if the executable is missing, or if it cannot be started.
     pub fn spawn(stack: &Stack, options: &ServiceOptions) -> Result<Self> {
         let program = programs::own(
             "order-service",
@@ -127,12 +128,12 @@ impl Service {
         &self.command
     }
 
-    /// The process, to signal it or to read its log.
+    /// The process, to send a signal or to read its log.
     pub fn child(&mut self) -> &mut Child {
         self.system.child()
     }
 
-    /// The same, where it is one of several kinds of system.
+    /// The service as one of several kinds of system.
     pub(crate) fn into_system(self) -> System {
         self.system
     }
@@ -141,13 +142,13 @@ impl Service {
     ///
     /// # Errors
     ///
-    /// When it had failed, did not finish in time, or answered SIGTERM with a failure.
+    /// Fails if it has failed before, does not end in time, or ends with a failure.
     pub async fn stop(self) -> Result<()> {
         self.system.stop_well().await
     }
 }
 
-/// The flags, and the environment variables that stand for those which hold a secret.
+/// The flags, and the environment variables of those that have a secret.
 fn arguments(
     stack: &Stack,
     options: &ServiceOptions,

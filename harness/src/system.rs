@@ -1,5 +1,5 @@
-//! A system under test as a child process: started, waited for, measured, stopped. The order service, the loops that it
-//! is held against, and the commands of an experiment are started alike.
+//! A system under test as a child process: starts it, waits until it is ready, measures its usage, stops it. It may be
+//! the order service, a loop that is compared with it, or a command of an experiment.
 
 mod ready;
 
@@ -19,25 +19,25 @@ use crate::process::{Child, Surroundings};
 use crate::usage::{Usage, family};
 use crate::wait;
 
-/// Marks all processes of a system, whatever they start.
+/// A variable that marks all processes of a system, because child processes inherit it.
 const MARK: &str = "HARNESS_SYSTEM";
-/// Above the order service's drain time-out (10 s) and the limit of its last commit (8 s), so that it always gets to
-/// finish by itself.
+/// Above the sum of the order service's drain timeout (10 s) and the limit of its last commit (8 s), so that it always
+/// ends by itself.
 pub(crate) const STOP_GRACE: Duration = Duration::from_secs(25);
 const LOOK: Duration = Duration::from_millis(50);
 
-/// How a system is started.
+/// How to start a system.
 pub(crate) struct Start<'a> {
-    /// What it is called in messages.
+    /// Its name in messages.
     pub(crate) name: &'a str,
     pub(crate) program: &'a Path,
     pub(crate) arguments: &'a [String],
-    /// What must not stand on a command line, and what else it finds in its environment.
+    /// Its environment variables, also those for values that must not be on a command line.
     pub(crate) variables: Vec<(String, String)>,
-    /// Where it runs, if not where the harness does.
+    /// Its working folder; that of the harness if `None`.
     pub(crate) folder: Option<&'a Path>,
     pub(crate) log: &'a Path,
-    /// What tells that it serves.
+    /// How to see that it serves.
     pub(crate) probe: Probe,
 }
 
@@ -50,7 +50,7 @@ pub(crate) struct System {
 }
 
 impl System {
-    /// Starts it and waits for nothing.
+    /// Starts it, but does not wait.
     pub(crate) fn spawn(start: Start<'_>) -> Result<Self> {
         let mark = Uuid::new_v4().to_string();
         let entry = format!("{MARK}={mark}");
@@ -73,7 +73,7 @@ impl System {
         })
     }
 
-    /// Waits until it says that it serves.
+    /// Waits until it serves.
     pub(crate) async fn until_ready(
         &mut self,
         limit: Duration,
@@ -84,17 +84,17 @@ impl System {
         wait::until_ready(&mut self.child, limit, stop, || probe.ask(&log)).await
     }
 
-    /// The process that was started, to signal it or to read its log.
+    /// The process that was started, to send a signal or to read its log.
     pub(crate) fn child(&mut self) -> &mut Child {
         &mut self.child
     }
 
-    /// What all its processes together have taken so far; `None` where the machine does not tell.
+    /// What all its processes together have used so far; `None` if the machine does not tell.
     pub(crate) fn usage(&self) -> Option<Usage> {
         Usage::sum(&self.family.processes())
     }
 
-    /// Fails if it has ended, with its log's end.
+    /// Fails if it has ended. The message has the end of its log.
     pub(crate) fn check(&mut self) -> Result<()> {
         match self.child.try_wait()? {
             None => Ok(()),
@@ -106,13 +106,13 @@ impl System {
         }
     }
 
-    /// Asks it to end, and kills what it leaves; returns how it ended.
+    /// Asks it to end, and kills the processes that it leaves behind. Returns its exit status.
     pub(crate) async fn stop(self, grace: Duration) -> Result<ExitStatus> {
         let Self { child, family, .. } = self;
         let name = child.name().to_owned();
         let deadline = Instant::now() + grace;
         let status = child.stop(grace).await?;
-        // The signal went to the whole group. Behind a shell, which ends at once, the service itself may still be ending.
+        // The signal went to the whole group. A shell ends at once, but the service that it started may need longer.
         let mut left = family.of_group();
         while !left.is_empty() && Instant::now() < deadline {
             sleep(LOOK).await;
@@ -120,18 +120,18 @@ impl System {
         }
         let left = family.processes().len();
         if left > 0 {
-            tracing::warn!("{name} left processes behind ({left}), which are killed");
+            tracing::warn!("{name} left {left} process(es) behind: killing them");
         }
         Ok(status)
     }
 
-    /// The same of a program that ends with 0 when it is asked to.
+    /// Like `stop`, for a program that has to end with exit code 0.
     pub(crate) async fn stop_well(self) -> Result<()> {
         let (name, log) = (self.child.name().to_owned(), self.child.log().to_owned());
         let status = self.stop(STOP_GRACE).await?;
         if !status.success() {
             bail!(
-                "{name} did not end well ({status}); its log is {}",
+                "{name} ended with an error ({status}); its log is {}",
                 log.display()
             );
         }
@@ -139,10 +139,10 @@ impl System {
     }
 }
 
-/// All processes of a system; what is left of them is killed when this is dropped.
+/// All processes of a system. Dropping it kills those that still run.
 #[derive(Debug)]
 struct Family {
-    /// Of their environment.
+    /// The entry of their environment that marks them.
     entry: String,
     group: Option<u32>,
 }
@@ -157,7 +157,7 @@ impl Family {
     }
 }
 
-/// How often what is left is looked for again: what is killed may just have started another one.
+/// How often to look for processes that still run. A process may start another one just before it is killed.
 const ATTEMPTS: usize = 5;
 
 impl Drop for Family {
@@ -169,7 +169,7 @@ impl Drop for Family {
             }
             let ids = left.into_iter();
             for process in ids.filter_map(|id| Pid::from_raw(i32::try_from(id).ok()?)) {
-                // The only failure left is that it is gone.
+                // It can only fail because the process has ended.
                 let _ = kill_process(process, Signal::KILL);
             }
         }

@@ -1,21 +1,21 @@
-//! What processes take of the machine, as Linux tells it in /proc.
+//! Processor time and memory of processes, from Linux' /proc.
 
 use std::fs;
 
 use rustix::param::clock_ticks_per_second;
 use serde::Serialize;
 
-/// What one process, or several of one name together, took.
+/// What one process, or several together, used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Usage {
-    /// Processor time since its start, user and system, in seconds; with that of its children that have ended.
+    /// Processor time since its start, user and system, in seconds. It includes children that have ended.
     pub cpu_seconds: f64,
-    /// The most that it has had in memory, in bytes.
+    /// Peak memory, in bytes.
     pub peak_bytes: u64,
 }
 
 impl Usage {
-    /// That of a process; `None` of one that is gone, and where there is no /proc.
+    /// The usage of a process; `None` if it has ended, or without /proc.
     pub(crate) fn of(process: u32) -> Option<Self> {
         let read = |file: &str| fs::read_to_string(format!("/proc/{process}/{file}")).ok();
         Some(Self {
@@ -24,7 +24,7 @@ impl Usage {
         })
     }
 
-    /// That of several together, but for those that are gone; `None` if all are.
+    /// The sum for several processes, without those that have ended; `None` if all have.
     pub(crate) fn sum(processes: &[u32]) -> Option<Self> {
         let each = processes.iter().filter_map(|process| Self::of(*process));
         each.reduce(Self::with)
@@ -37,7 +37,7 @@ impl Usage {
         }
     }
 
-    /// What was taken since an earlier look.
+    /// The usage since an earlier measurement.
     pub(crate) fn since(self, earlier: Self) -> Self {
         Self {
             cpu_seconds: self.cpu_seconds - earlier.cpu_seconds,
@@ -46,8 +46,8 @@ impl Usage {
     }
 }
 
-/// The processes that have this entry in their environment, because they were started with it or by one that was, and
-/// those of this process group. None where there is no /proc.
+/// The processes with this entry in their environment, which child processes inherit, and those of this process group.
+/// None without /proc.
 pub(crate) fn family(entry: Option<&str>, group: Option<u32>) -> Vec<u32> {
     let belongs = |process: &u32| {
         let read = |file: &str| fs::read(format!("/proc/{process}/{file}")).unwrap_or_default();
@@ -71,7 +71,7 @@ pub(crate) fn family(entry: Option<&str>, group: Option<u32>) -> Vec<u32> {
     ids.filter(belongs).collect()
 }
 
-/// Places of proc_pid_stat(5) behind the program's name, which may hold blanks and brackets.
+/// Places of fields in proc_pid_stat(5), counted behind the program's name, which may have blanks and brackets.
 const STATE: usize = 0;
 const GROUP: usize = 2;
 const TIMES: std::ops::Range<usize> = 11..15;
@@ -86,7 +86,7 @@ fn is_zombie(stat: &str) -> bool {
     fields.and_then(|fields| fields.split_whitespace().nth(STATE)) == Some("Z")
 }
 
-/// User and system time, its own and that of its children that were waited for, in clock ticks.
+/// User and system time in clock ticks, with that of children that were waited for.
 fn cpu_seconds(stat: &str) -> Option<f64> {
     let ticks: Option<u64> = TIMES.map(|place| field(stat, place)).sum();
     Some(ticks? as f64 / clock_ticks_per_second() as f64)

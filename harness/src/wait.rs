@@ -1,4 +1,4 @@
-//! Bounded waiting that notices an ended child and a user who wants to stop.
+//! Bounded waiting that ends early if a child process ends or the user stops the harness.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::process::Child;
 
 const PAUSE: Duration = Duration::from_millis(25);
 
-/// The user asked to stop (Ctrl-C, SIGTERM or SIGHUP); what was started is being stopped, nothing failed.
+/// The user stopped the harness (Ctrl-C, SIGTERM or SIGHUP). It stops its programs, and nothing failed.
 #[derive(Debug)]
 pub struct Interrupted;
 
@@ -23,7 +23,7 @@ impl fmt::Display for Interrupted {
 
 impl std::error::Error for Interrupted {}
 
-/// The user asked a second time: what was started is killed, what was to be tidied up is not.
+/// The user asked a second time. The harness kills its programs, and cleans up nothing.
 #[derive(Debug)]
 pub struct CutShort;
 
@@ -35,7 +35,7 @@ impl fmt::Display for CutShort {
 
 impl std::error::Error for CutShort {}
 
-/// Awaits `work` unless the user asks to stop first.
+/// Waits for `work`, unless the user stops the harness before.
 pub(crate) async fn unless_stopped<T>(
     stop: &CancellationToken,
     work: impl Future<Output = T>,
@@ -46,9 +46,9 @@ pub(crate) async fn unless_stopped<T>(
     }
 }
 
-/// Asks `probe` again and again until it is ready, the child has ended, or `limit` is over.
+/// Asks `probe` repeatedly, until it is ready, the child ends, or `limit` is over.
 ///
-/// `probe` answers `Ok` when ready, else the reason to show if it never becomes so.
+/// `probe` answers `Ok` when it is ready, and the reason if it is not.
 pub(crate) async fn until_ready<P, F>(
     child: &mut Child,
     limit: Duration,

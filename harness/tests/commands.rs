@@ -183,7 +183,7 @@ fn what_a_command_does_wrong_is_told_with_its_log() {
         (
             "./no-such-file",
             1,
-            "./no-such-file: no executable file there",
+            "./no-such-file: no such executable file",
         ),
         (
             "sh -c 'echo no such thing; echo ready; sleep 0.3; exit 3'",
@@ -193,9 +193,9 @@ fn what_a_command_does_wrong_is_told_with_its_log() {
         (
             "sh -c 'echo no such thing; echo ready; exec sleep 600'",
             1,
-            " answered no request well, ",
+            " gave no good reply, ",
         ),
-        ("sleep '600", 1, "a quote is open"),
+        ("sleep '600", 1, "a quote is not closed"),
         ("sleep {topics}", 1, "there is no placeholder {topics}"),
     ] {
         let harness = Harness::new();
@@ -223,7 +223,7 @@ fn what_a_command_starts_beside_it_is_killed_and_told() {
     let log = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{log}");
     assert!(
-        log.contains(" left processes behind (1), which are killed"),
+        log.contains(" left 1 process(es) behind: killing them"),
         "{log}"
     );
     harness.assert_nothing_left();

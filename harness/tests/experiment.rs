@@ -62,6 +62,8 @@ fn a_bench_leaves_requests_summary_environment_and_logs() {
     let output = command
         .args(["--run-time", "2s", "--warm-up", "0s", "--rehearsal", "1s"])
         .args(["-X", "client.id=bench"])
+        .env("LOAD_CLIENT_X", "client.rack=from-a-shell")
+        .env("ORDER_SERVICE_PROPERTIES", "not a property")
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", complaint(&output));
@@ -72,7 +74,11 @@ fn a_bench_leaves_requests_summary_environment_and_logs() {
         "{requests:.80}"
     );
     assert!(requests.lines().count() > 1);
-    assert!(json(&out.join("task_handler.json")).is_object());
+    let summary = json(&out.join("task_handler.json")).to_string();
+    assert!(
+        summary.contains("client.id") && !summary.contains("from-a-shell"),
+        "{summary}"
+    );
     let environment = json(&out.join("task_handler.environment.json"));
     assert_eq!(environment["variant"], "tasks");
     assert!(environment["usage"]["cpu_seconds"].as_f64().unwrap() > 0.0);

@@ -115,7 +115,7 @@ fn a_seed_makes_the_same_plan_and_another_stack_is_refused() {
         (&["faults", "--only", "kill-leader"], "add --brokers 3"),
         (
             &["faults", "-X", "session.timeout.ms=45000"],
-            "-X session.timeout.ms: assigned members take it from their broker; add --members classic",
+            "-X session.timeout.ms: assigned members get this value from the broker; add --members classic",
         ),
         (
             &["faults", "-X", "group.protocol=consumer"],

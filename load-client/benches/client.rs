@@ -1,7 +1,7 @@
-//! What the client itself costs, measured against an echo in this process: `make bench-client`.
+//! Measures the cost of the client itself against an echo in this process: `make bench-client`.
 //!
-//! Prints facts about the machine that it runs on and asserts nothing. The echo's own work is in the
-//! figures, as a real client has a thread that takes replies off a consumer.
+//! It prints facts about this machine and asserts nothing. The figures include the work of the echo, because a real
+//! client also has a thread that takes replies from a consumer.
 
 use std::io::Write;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 const RUN_TIME: Duration = Duration::from_secs(5);
 
-/// Answers each request at once, on a thread of its own.
+/// Answers each request at once, on its own thread.
 struct Echo {
     pending: Pending,
     requests: Mutex<Sender<Uuid>>,
@@ -63,7 +63,7 @@ impl Transport for Echo {
     }
 }
 
-/// Requests that differ in nothing but their id.
+/// Requests that differ only in their id.
 struct Fixed([String; 1]);
 
 impl Scenario for Fixed {
@@ -107,7 +107,7 @@ async fn measure(plan: Plan, csv: bool) -> Measured {
         seconds: clock.elapsed().as_secs_f64(),
     };
     if csv {
-        // It is in the temporary folder.
+        // The file is in the temporary folder.
         let _ = std::fs::remove_file(&path);
     }
     measured
@@ -143,7 +143,7 @@ fn cpu_seconds() -> f64 {
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
-/// Fields of `/proc/self/status` in MiB; nothing where there is no such file.
+/// Returns fields of `/proc/self/status` in MiB, nothing where there is no such file.
 fn memory() -> String {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let fields = status.lines().filter_map(|line| {
@@ -173,7 +173,7 @@ fn tell(name: &str, measured: &Measured) {
 }
 
 fn say(line: &str) {
-    // A reader that closed the pipe has seen enough.
+    // A reader that closes the pipe wants no more output.
     let _ = writeln!(std::io::stdout().lock(), "{line}");
 }
 
@@ -184,7 +184,7 @@ fn main() {
         .expect("a runtime");
     runtime.block_on(async {
         say(&format!("at the start: {}", memory()));
-        // First, as the largest memory is that of the whole process.
+        // This comes first, because the largest memory is that of the whole process.
         let mut thinking = closed(10_000);
         thinking.spawn_rate = 5000.0;
         thinking.model = Model::Closed(Pause::Pace(Duration::from_secs(1)));

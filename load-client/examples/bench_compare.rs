@@ -1,8 +1,8 @@
-//! How long `compare` takes on two files of a million requests, on one core: `make bench-compare`.
+//! Measures how long `compare` takes for two files of a million requests, on one core: `make bench-compare`.
 //!
-//! Writes the files, the same each time, and runs the release program on them, pinned by `taskset` where there
-//! is one. Time and memory are read from /proc, so this is for Linux. Wall-clock time is that of the machine as
-//! it is; processor time does not depend on what else runs on it.
+//! It writes the same files each time, and runs the release program on them, pinned by `taskset` if that is installed.
+//! Time and memory come from /proc, so it runs on Linux only. Wall-clock time depends on the load of the machine.
+//! Processor time does not.
 
 #![expect(clippy::print_stdout, reason = "its output is its purpose")]
 
@@ -17,12 +17,12 @@ use load_client::stats::SplitMix64;
 const REQUESTS: u64 = 1_000_000;
 const PROGRAM: &str = "target/release/load-client";
 const FOLDER: &str = "target/bench-compare";
-/// How often /proc is read; the last reading misses as much.
+/// The interval between two readings of /proc. The last reading misses up to this time.
 const POLL: Duration = Duration::from_millis(5);
 const LARGEST_SECONDS: f64 = 5.0;
 const LARGEST_MEGABYTES: f64 = 500.0;
 const LARGEST_PAGE_MEGABYTES: f64 = 8.0;
-/// Ticks of /proc/PID/stat in a second, on Linux wherever it is not told otherwise.
+/// Ticks of /proc/PID/stat in a second. This is the usual value on Linux.
 const TICKS_PER_SECOND: f64 = 100.0;
 
 fn main() -> std::io::Result<ExitCode> {
@@ -57,7 +57,7 @@ fn main() -> std::io::Result<ExitCode> {
     })
 }
 
-/// A run of 1,000 requests a second with a skewed body, a slow tail and neighbours that resemble each other.
+/// Writes a run of 1,000 requests a second with a skewed body, a slow tail and similar neighbours.
 fn write_run(path: &Path, seed: u64, median: f64) -> std::io::Result<()> {
     let mut random = SplitMix64::new(seed);
     let mut file = BufWriter::new(File::create(path)?);
@@ -124,7 +124,7 @@ fn watch(child: &mut Child) -> std::io::Result<Used> {
     let folder = PathBuf::from(format!("/proc/{}", child.id()));
     let mut used = Used::default();
     loop {
-        // A program that has just ended has no readings any more; the last ones stand.
+        // A program that has just ended has no readings any more, so the last ones count.
         used.seconds = seconds(&folder).unwrap_or(used.seconds).max(used.seconds);
         used.megabytes = megabytes(&folder)
             .unwrap_or(used.megabytes)
@@ -141,7 +141,7 @@ fn watch(child: &mut Child) -> std::io::Result<Used> {
     }
 }
 
-/// Fields 14 and 15 of proc_pid_stat(5); the name before them ends at the last bracket.
+/// Returns the sum of fields 14 and 15 of proc_pid_stat(5), in seconds. The name before them ends at the last bracket.
 fn seconds(folder: &Path) -> Option<f64> {
     let stat = fs::read_to_string(folder.join("stat")).ok()?;
     let mut fields = stat

@@ -1,4 +1,4 @@
-//! Prints what the verdict answers to thousands of simulated experiments of each kind: `make simulate`.
+//! Prints the verdicts of thousands of simulated experiments of each kind: `make simulate`.
 
 #![expect(clippy::print_stdout, reason = "its output is its purpose")]
 
@@ -13,12 +13,12 @@ use experiment::{Answers, Order, RUN_NOISE, Truth, simulate};
 use looking::{Blocks, FIXED, LEAST, Looking, MOST, Noise, look};
 
 const EXPERIMENTS: u32 = 1_000;
-/// Of those whose blocks are drawn, instead of the requests.
+/// Number of experiments with drawn blocks instead of drawn requests.
 const SHORT: u32 = 4_000;
 
 fn main() {
     println!(
-        "{EXPERIMENTS} experiments a row, 6 blocks, threshold 2 %, run-to-run noise {} % unless told; shares in %",
+        "{EXPERIMENTS} experiments a row, 6 blocks, threshold 2 %, run-to-run noise {} % if not stated; shares in %",
         100.0 * RUN_NOISE
     );
     noise();
@@ -28,7 +28,7 @@ fn main() {
     looking();
 }
 
-/// The experiments that end as soon as they are decided, beside those with a fixed number of blocks.
+/// Compares experiments that end as soon as they are decided with those that have a fixed number of blocks.
 fn looking() {
     println!(
         "\n{SHORT} experiments a row, threshold 2 %: {FIXED} blocks looked at once; {LEAST} to {MOST} looked at after each \
@@ -161,7 +161,7 @@ fn header(title: &str, last: &str) {
     );
 }
 
-/// One row; `last` is the count of its last column.
+/// Prints one row. `last` returns the count of its last column.
 fn row(name: &str, truth: Truth, seed: u64, last: fn(&Answers) -> u32) {
     let answers = simulate(truth, EXPERIMENTS, seed);
     let percent = |count| format!("{:.1}", 100.0 * answers.share(count));

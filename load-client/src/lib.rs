@@ -3,8 +3,8 @@
 //! - [`compare`] answers whether one set of runs is faster than another, and how sure that is;
 //!   [`report`] writes the answer.
 //! - [`load`] drives a plan through a [`transport`]; a recorder in [`measure`] takes the samples.
-//! - A [`scenario`] makes the requests. Most are files, which the program reads; what a file
-//!   cannot say is a type of one's own:
+//! - A [`scenario`] makes the requests. Most scenarios are files, which the program reads. For other requests,
+//!   implement the trait yourself:
 //!
 //! ```
 //! use std::sync::Arc;
@@ -63,14 +63,14 @@
 //! # }
 //! ```
 //!
-//! The crate is an outside observer: it shares no code with the service that it measures, so the
-//! header names of the wire contract are literals here on purpose.
+//! The crate is an outside observer. It shares no code with the service that it measures, so the header names of the
+//! wire contract are literals here on purpose.
 
 mod args;
 pub mod compare;
 mod distributed;
 pub mod load {
-    //! The load: what is asked for, how it goes over time, and what drives it.
+    //! The load: its plan, its course over time, and the loops that send it.
 
     mod control;
     mod loops;
@@ -89,9 +89,9 @@ pub mod load {
     pub use share::Share;
 }
 pub mod measure {
-    //! What a run measures: samples are recorded, summed up, held against thresholds and looked through for findings.
+    //! The measurements of a run: samples are recorded, summed up, compared with thresholds, and searched for findings.
 
-    // internal: what the program shows and judges
+    // internal: the parts that the program shows and judges
     pub(crate) mod analysis;
     pub(crate) mod history;
     pub(crate) mod interval;
@@ -114,11 +114,11 @@ pub mod report;
 pub mod scenario;
 mod session;
 pub mod stats {
-    //! Pure statistics: numbers in, numbers out. No I/O, no clock, no hidden source of chance: what
-    //! resamples takes a seed.
+    //! Pure statistics: numbers in, numbers out. There is no I/O, no clock and no hidden randomness. Functions that
+    //! resample take a seed.
     //!
-    //! Every function cites its source and returns `None` where its result is undefined, so that a
-    //! missing figure is never printed as 0.
+    //! Every function cites its source and returns `None` where its result is undefined, so that a missing figure is
+    //! never printed as 0.
 
     mod autocorrelation;
     mod hodges_lehmann;

@@ -1,4 +1,4 @@
-//! What the verdict is worth, on experiments whose truth is known. `make simulate` prints the long table.
+//! Tests how often the verdict is right, with experiments whose truth is known. `make simulate` prints the long table.
 
 #[path = "simulated/experiment.rs"]
 mod experiment;
@@ -32,13 +32,13 @@ fn where_nothing_changed_at_most_one_verdict_in_twenty_says_so() {
         let wrong = answers.share(answers.faster + answers.slower);
         assert!(wrong <= 0.05, "{correlation}: {answers:?}");
         covered += answers.share(answers.covered) / CORRELATIONS.len() as f64;
-        // What the article's test says of the same experiments, for which requests are the evidence.
+        // The article's test treats requests as independent evidence. This is its answer to the same experiments.
         assert!(
             answers.share(answers.per_request) > 0.2,
             "{correlation}: {answers:?}"
         );
     }
-    // Of 800 intervals 95 % hold the truth, give or take 1.5 %; a normal instead of Student's t holds 90 %.
+    // 95 % of 800 intervals include the truth, ±1.5 %. With a normal distribution instead of Student's t, 90 % do.
     assert!((0.93..0.97).contains(&covered), "{covered}");
 }
 
@@ -53,7 +53,7 @@ fn a_change_of_thirty_percent_is_found() {
     }
 }
 
-/// Whole milliseconds, as Locust and k6 write them.
+/// Whole milliseconds, as in the files of Locust and k6.
 fn whole_milliseconds(median_ms: f64, change: f64, run_noise: f64) -> Answers {
     let truth = Truth {
         median_ms,
@@ -66,7 +66,7 @@ fn whole_milliseconds(median_ms: f64, change: f64, run_noise: f64) -> Answers {
 }
 
 #[test]
-fn whole_milliseconds_show_no_equality_that_is_not_there() {
+fn whole_milliseconds_never_show_false_equality() {
     for run_noise in [0.002, 0.025] {
         for change in [-0.03, 0.03, 0.05, 0.07, 0.1] {
             let answers = whole_milliseconds(6.0, change, run_noise);
@@ -87,7 +87,7 @@ fn a_median_at_the_edge_of_a_millisecond_is_not_a_change() {
             );
         }
     }
-    // What a step cannot hide is found, and holds the truth.
+    // A change that a step cannot hide is found, and the interval includes the truth.
     let answers = whole_milliseconds(6.5, -0.4, 0.002);
     assert_eq!((answers.faster, answers.covered), (50, 50), "{answers:?}");
 }
@@ -123,13 +123,13 @@ fn fair_failures_at_random_forbid_hardly_any_verdict() {
             ..Truth::default()
         };
         let answers = simulate(truth, 200, 5_000);
-        // The test is at 1 %; of 200 that is 2, give or take 1.4.
+        // The test is at 1 %, which is 2 of 200, ±1.4.
         assert!(answers.refused <= 6, "{failures}: {answers:?}");
     }
 }
 
 #[test]
-fn runs_out_of_turn_say_so_and_a_drift_is_told() {
+fn the_conclusion_names_runs_out_of_turn_and_a_drift_gives_a_warning() {
     let drifting = |order, drift| {
         let truth = Truth {
             order,
@@ -146,7 +146,7 @@ fn runs_out_of_turn_say_so_and_a_drift_is_told() {
     let steady = drifting(Order::Turns, 0.0);
     assert_eq!(steady.out_of_turn, 0);
     assert!(steady.share(steady.drifting) <= 0.07, "{steady:?}");
-    // Turns take a steady drift out of the ratios.
+    // Runs made in turns remove a steady drift from the ratios.
     let turns = drifting(Order::Turns, 0.02);
     assert!(
         turns.share(turns.faster + turns.slower) <= 0.05,
@@ -164,7 +164,7 @@ fn ends(change: f64, noise: Noise, looking: Looking) -> looking::Ends {
 }
 
 #[test]
-fn who_looks_after_each_block_is_seldom_wrong_with_the_sequence_and_often_without() {
+fn looking_after_each_block_is_rarely_wrong_with_the_sequence_and_often_without() {
     // At the threshold a change is neither faster nor equivalent.
     let wrong = |noise, looking| {
         let ends = ends(-0.02, noise, looking);
@@ -176,7 +176,7 @@ fn who_looks_after_each_block_is_seldom_wrong_with_the_sequence_and_often_withou
     }
     assert!(wrong(Noise::Normal, Looking::TooOften) > 0.2);
     let (once, anytime) = (Looking::Once, Looking::Anytime);
-    // Skew deceives both; the sequence is to be no worse, give or take chance.
+    // Skewed noise misleads both. The sequence must not be worse, within chance.
     assert!(wrong(Noise::Skewed, anytime) <= wrong(Noise::Skewed, once) + 0.02);
 }
 

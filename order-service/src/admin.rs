@@ -1,5 +1,4 @@
-//! What operators ask: `/healthz`, `/readyz`, `/metrics`. On an address of its own, because
-//! clients have no business there.
+//! The routes for operators: `/healthz`, `/readyz`, `/metrics`. They have their own address, apart from clients.
 
 use std::sync::{Arc, OnceLock};
 
@@ -12,7 +11,7 @@ use tokio::sync::watch;
 
 use crate::store::OrderStore;
 
-/// How the bridge is doing, once it is there: it waits for a store that is not ready.
+/// The status of the bridge. It is empty while the service waits for the store.
 pub type BridgeStatus = Arc<OnceLock<watch::Receiver<Status>>>;
 
 /// Returns the admin routes.
@@ -43,8 +42,8 @@ pub fn router(
         )
 }
 
-/// Healthy: the bridge makes progress. A store that is down is no reason to restart: its requests are
-/// answered with 503. Nor is a broker that is away: replies wait for it.
+/// Healthy: the bridge makes progress. If the store or a broker is down, a restart would not help: requests get 503,
+/// and replies wait.
 fn healthy(status: &BridgeStatus) -> (StatusCode, String) {
     match status
         .get()
@@ -55,8 +54,7 @@ fn healthy(status: &BridgeStatus) -> (StatusCode, String) {
     }
 }
 
-/// Ready: the consumer group has given an assignment, records can be fetched and produced, and the
-/// store takes orders.
+/// Ready: the consumer group has given an assignment, records can be fetched and produced, and the store takes orders.
 async fn ready(
     status: BridgeStatus,
     store: Arc<dyn OrderStore>,
@@ -74,14 +72,14 @@ async fn ready(
         (status.ready, status.obstacles())
     };
     match obstacles.first() {
-        // It may be why there is no assignment.
+        // Before the assignment, because the obstacle may be the cause that there is none.
         Some(obstacle) => unready(describe(obstacle, dead_letter_topic.as_deref())),
         None if !assigned => unready("no assignment from the consumer group".to_owned()),
         None => (StatusCode::OK, "ready".to_owned()),
     }
 }
 
-/// Says what is held up and why, and names the flag where one is at fault.
+/// Says what is held up and why. Names the flag if a flag is the cause.
 fn describe(Obstacle { blocked, cause, .. }: &Obstacle, dead_letter_topic: Option<&str>) -> String {
     let flag = match blocked {
         Blocked::Produce(topic) if Some(&**topic) == dead_letter_topic => "--dead-letter-topic: ",

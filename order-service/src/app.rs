@@ -15,8 +15,8 @@ use crate::routes::json::MaxBody;
 use crate::routes::{Store, cancel, create, fallback, read, update};
 use crate::store::OrderStore;
 
-/// Returns the application over a store; larger bodies than `max_body` bytes get 413. It describes
-/// itself as it is deployed.
+/// Returns the application over a store. Bodies of more than `max_body` bytes get 413. The served descriptions name
+/// this deployment.
 pub fn router(store: Arc<dyn OrderStore>, max_body: usize, deployment: &Deployment) -> Router {
     let openapi = document();
     let asyncapi = asyncapi::document(&openapi, deployment);
@@ -24,7 +24,7 @@ pub fn router(store: Arc<dyn OrderStore>, max_body: usize, deployment: &Deployme
         .merge(openapi::routes(&openapi, &asyncapi))
         .fallback(fallback::no_such_path)
         .method_not_allowed_fallback(fallback::no_such_method)
-        // The same bound as the bridge's, so that HTTP and Kafka agree on what is too large.
+        // The bridge has the same limit, so that HTTP and Kafka agree.
         .layer((
             DefaultBodyLimit::max(max_body),
             Extension(MaxBody(max_body)),
@@ -32,10 +32,10 @@ pub fn router(store: Arc<dyn OrderStore>, max_body: usize, deployment: &Deployme
         .layer(EchoSetHeaderLayer::default())
 }
 
-/// Returns the description of the operations, an OpenAPI document.
+/// Returns the OpenAPI document of the operations.
 #[must_use]
 pub fn document() -> Value {
-    // The document is plain data with text keys, which JSON can always write.
+    // This cannot fail: the document is plain data with text keys.
     serde_json::to_value(operations().into_openapi()).unwrap_or_default()
 }
 

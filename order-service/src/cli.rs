@@ -1,4 +1,4 @@
-//! The command line: what may be typed, and what a wrong use is told.
+//! The command line: flags, variables, and the errors of a wrong use.
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -24,29 +24,36 @@ const EXAMPLES: &str = "\
 Examples:
   order-service --kafka kafka://localhost:9092 --store redis://localhost:6666
   order-service --dispatch tasks --max-in-flight 256 --admin 127.0.0.1:9464
-  order-service --http 127.0.0.1:8000          # the same application over HTTP, too
-  order-service --log-format json --store-timeout 500ms
-  order-service asyncapi --topic-prefix shop.  # describes the topics, starts nothing
-  order-service --profile nest,spring --reply-topics 'replies.*'   # other requesters, too
-  order-service --on-failure retry --max-attempts 8 --dead-letter-topic orders.dlq
+  order-service --http 127.0.0.1:8000 --log-format json --store-timeout 500ms
+  order-service --profile nest,spring --reply-topics 'replies.*'
+  order-service --on-failure retry --max-attempts 8 \\
+    --dead-letter-topic orders.dlq
   order-service -X session.timeout.ms=6000 -X group.instance.id=orders-1
+  order-service asyncapi --topic-prefix shop.
 
-Stops in order on SIGTERM, Ctrl-C and SIGHUP (not under nohup), and at once on a second one.
+Each flag has a variable. The command line wins over variables.
 
-Exit codes: 0 stopped as asked, 1 failed, 2 wrong arguments.";
+SIGTERM, Ctrl-C or SIGHUP (not under nohup) stops the service: it finishes the
+records in flight and commits. A second signal stops it at once.
 
-/// What the feature `tasks` changes: a build that does not say how it handles records.
+Exit codes:
+  0  stopped as asked
+  1  failed
+  2  the command line is wrong";
+
+/// The feature `tasks` changes the default.
 const DEFAULT_DISPATCH: Dispatch = if cfg!(feature = "tasks") {
     Dispatch::Tasks
 } else {
     Dispatch::Serial
 };
 
-/// The flags of which one value is a whole list: the command line's replaces the variable's.
+/// Flags whose value on the command line replaces the variable's, because one value is a whole list.
 const LISTS: [&str; 2] = ["reply_topics", "profile"];
 
-/// Creates, reads, updates and cancels orders, served from Kafka: a record on `createOrder` is
-/// answered on the topic that its `reply-to` header names.
+/// Creates, reads, updates and cancels orders over Kafka.
+///
+/// A record on the topic `createOrder` creates an order. The reply goes to the topic in the record's header `reply-to`.
 #[derive(Clone, Debug, Parser)]
 #[command(version, after_help = EXAMPLES, args_override_self = true)]
 pub struct Cli {
@@ -54,8 +61,10 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Option<Command>,
 
-    /// The Kafka brokers, `kafka://host:port[,host:port]`, `kafka+ssl://...` or `kafka+sasl://...`; give a URL
-    /// with a password by the variable or the file
+    /// Kafka brokers: `kafka://host:port`, or several, comma separated
+    ///
+    /// TLS: `kafka+ssl://host:port`. Password: `kafka+sasl://user:password@host:port`, in the variable or the file,
+    /// because other users of the machine can read a command line.
     #[arg(
         long,
         global = true,
@@ -67,7 +76,9 @@ pub struct Cli {
     )]
     pub kafka: Secret,
 
-    /// A file with that URL, such as `kafka+sasl://user:password@host:port?mechanism=PLAIN&ca=ca.pem`
+    /// File with the URL of the brokers
+    ///
+    /// For example `kafka+sasl://user:password@host:port?mechanism=PLAIN&ca=ca.pem`.
     #[arg(
         long,
         env = "ORDER_SERVICE_KAFKA_FILE",
@@ -76,9 +87,11 @@ pub struct Cli {
     )]
     pub kafka_file: Option<PathBuf>,
 
-    /// The store: Kvrocks, Redis or Valkey, one server to its clients; `rediss://...` with TLS. Give a URL with a
-    /// password by the variable. Its user may run EVAL, GET and SET on `order:*`, with JSON documents DEL, EXISTS,
-    /// JSON.GET, JSON.SET and RENAME too
+    /// Store: a Kvrocks, Redis or Valkey server
+    ///
+    /// TLS: `rediss://host:port`. Give a URL with a password in the variable or the file. A cluster of several shards
+    /// is refused. The store's user needs EVAL, GET and SET on `order:*`. A server with JSON documents also needs DEL,
+    /// EXISTS, JSON.GET, JSON.SET and RENAME.
     #[arg(
         long,
         env = "ORDER_SERVICE_STORE",
@@ -88,7 +101,7 @@ pub struct Cli {
     )]
     pub store: String,
 
-    /// A file with that URL, such as `rediss://user:password@host:port`
+    /// File with the URL of the store, such as `rediss://user:password@host:port`
     #[arg(
         long,
         env = "ORDER_SERVICE_STORE_FILE",
@@ -97,25 +110,28 @@ pub struct Cli {
     )]
     pub store_file: Option<PathBuf>,
 
-    /// How long a command to the store may take. Half of it is for the first try, the rest for a second one; then the
-    /// answer is 503. Choose it below --request-timeout
+    /// How long a command to the store may take; then the request gets 503
+    ///
+    /// Half of the time is for the first try, the rest for a second one. Set it below --request-timeout.
     #[arg(long, env = "ORDER_SERVICE_STORE_TIMEOUT", default_value = "2s", value_parser = parse::duration, value_name = "TIME")]
     pub store_timeout: Duration,
 
-    /// How records are handled: one at a time, each in its own task, or in tasks that keep the
-    /// order of a key (keyed) or of a partition (partition)
+    /// How records are handled: one at a time, or in concurrent tasks
+    ///
+    /// serial: one record at a time. tasks: one task per record, in no order. keyed: records with the same key keep
+    /// their order. partition: records of the same partition keep their order.
     #[arg(long, env = "ORDER_SERVICE_DISPATCH", default_value_t = DEFAULT_DISPATCH, value_parser = parse::dispatch(), value_name = "MODE")]
     pub dispatch: Dispatch,
 
-    /// How many records may be in flight
+    /// Most records in flight; at this limit the service takes no further record
     #[arg(long, env = "ORDER_SERVICE_MAX_IN_FLIGHT", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..), value_name = "COUNT")]
     pub max_in_flight: u32,
 
-    /// How large a request may be, in bytes, before it is answered with 413
+    /// Largest request, in bytes; a larger one gets 413
     #[arg(long, env = "ORDER_SERVICE_MAX_REQUEST_BYTES", default_value_t = 1 << 20, value_parser = clap::value_parser!(u32).range(1..), value_name = "BYTES")]
     pub max_request_bytes: u32,
 
-    /// The consumer group
+    /// Consumer group
     #[arg(
         long,
         global = true,
@@ -126,7 +142,7 @@ pub struct Cli {
     )]
     pub group_id: String,
 
-    /// Put before the name of each topic that is served
+    /// Prefix of all request topics, such as `shop.` for `shop.createOrder`
     #[arg(
         long,
         global = true,
@@ -137,16 +153,20 @@ pub struct Cli {
     )]
     pub topic_prefix: String,
 
-    /// Serve the same application over HTTP as well; a connection that asks for nothing is closed after 30 s
+    /// Serve orders over HTTP too, at this address, such as 127.0.0.1:8000
+    ///
+    /// The service closes a connection that sends no request for 30 s.
     #[arg(long, env = "ORDER_SERVICE_HTTP", value_name = "ADDRESS")]
     pub http: Option<SocketAddr>,
 
-    /// Serve /metrics, /healthz and /readyz
+    /// Serve /metrics, /healthz and /readyz at this address, such as 127.0.0.1:9464
     #[arg(long, env = "ORDER_SERVICE_ADMIN", value_name = "ADDRESS")]
     pub admin: Option<SocketAddr>,
 
-    /// Topics that replies may go to, exact or ending in `*`; by default `<topic>.reply` and `<topic>.reply.*`.
-    /// One that is named exactly is waited for when it is missing or takes nothing
+    /// Topics that may get replies, comma separated; a `*` at the end allows a prefix
+    ///
+    /// By default these are `<topic>.reply`, `<topic>.reply.*` and those of the profiles. While a topic with an exact
+    /// name is missing or refuses replies, its replies wait.
     #[arg(
         long,
         env = "ORDER_SERVICE_REPLY_TOPICS",
@@ -156,13 +176,15 @@ pub struct Cli {
     )]
     pub reply_topics: Option<Vec<String>>,
 
-    /// Where records go that cannot be answered, also those that --without-reply-to skips; without it they are
-    /// counted and logged. /readyz is red until it exists
+    /// Topic for records that the service cannot answer [default: count and log them]
+    ///
+    /// Records that --without-reply-to skips go there too. /readyz is red until the topic exists.
     #[arg(long, env = "ORDER_SERVICE_DEAD_LETTER_TOPIC", value_parser = parse::topic, value_name = "TOPIC")]
     pub dead_letter_topic: Option<String>,
 
-    /// What to do with a record that has no reply-to header: skip it (it goes to --dead-letter-topic if there is
-    /// one), or process it and drop the answer
+    /// What to do with a record without a reply-to header: skip it, or process it and drop the reply
+    ///
+    /// A skipped record goes to --dead-letter-topic if there is one.
     #[arg(long, env = "ORDER_SERVICE_WITHOUT_REPLY_TO", default_value = "skip", value_parser = parse::without_reply_to(), value_name = "skip|process")]
     pub without_reply_to: WithoutReplyTo,
 
@@ -170,7 +192,9 @@ pub struct Cli {
     #[allow(missing_docs, reason = "its flags are documented one by one")]
     pub failure: FailureFlags,
 
-    /// Which requesters are served beside the reference one, in order of preference
+    /// Conventions of requesters to serve, comma separated, the preferred one first
+    ///
+    /// The reference is always served: as the last one, unless the list has it.
     #[arg(
         long,
         env = "ORDER_SERVICE_PROFILE",
@@ -181,39 +205,45 @@ pub struct Cli {
     )]
     pub profile: Vec<ReplyProfile>,
 
-    /// How long a record may be unfinished, or a partition unreadable, before /healthz turns red; above what all
-    /// attempts may take, and by default longer than that by --request-timeout, or by 30s if that is more
+    /// How long a record may be unfinished before /healthz turns red [default: 60s; longer with retries]
+    ///
+    /// The same limit holds for a partition, topic or group that is held up. It must be longer than all attempts of a
+    /// record. The default is longer than these by --request-timeout, or by 30s if that is more.
     #[arg(long, env = "ORDER_SERVICE_STUCK_AFTER", value_parser = parse::duration, value_name = "TIME")]
     pub stuck_after: Option<Duration>,
 
-    /// Send replies without their request's key
+    /// Send replies without the key of their request
     #[arg(long, env = "ORDER_SERVICE_NO_REPLY_KEY")]
     pub no_reply_key: bool,
 
-    /// How long a request may take before it is answered with 504
+    /// How long a request may take; then it gets 504
     #[arg(long, env = "ORDER_SERVICE_REQUEST_TIMEOUT", default_value = "30s", value_parser = parse::duration, value_name = "TIME")]
     pub request_timeout: Duration,
 
-    /// The record header by which a requester tells, in milliseconds from the record's timestamp, how long it waits,
-    /// such as x-request-timeout-ms; what is past it is answered with 504 and not run
+    /// Record header with the requester's own time limit, such as x-request-timeout-ms [default: ignored]
+    ///
+    /// The value is in milliseconds from the record's timestamp. A request past it gets 504 and does not run.
     #[arg(long, env = "ORDER_SERVICE_DEADLINE_HEADER", value_name = "NAME")]
     pub deadline_header: Option<HeaderName>,
 
-    /// How long a stop waits for requests in flight
+    /// How long a stop waits for records in flight
     #[arg(long, env = "ORDER_SERVICE_DRAIN_TIMEOUT", default_value = "10s", value_parser = parse::duration, value_name = "TIME")]
     pub drain_timeout: Duration,
 
-    /// How long a partition that goes to another instance waits for its requests in flight; meanwhile no request
-    /// comes from any partition, and what is not finished is handled again there
+    /// How long a partition that moves to another instance waits for its records in flight
+    ///
+    /// During the wait the service takes no record of any partition. The other instance handles unfinished records
+    /// again.
     #[arg(long, env = "ORDER_SERVICE_REVOKE_TIMEOUT", default_value = "3s", value_parser = parse::duration, value_name = "TIME")]
     pub revoke_timeout: Duration,
 
-    /// A librdkafka property for both clients, applied last; repeat for more (in the variable: one per line, the
-    /// place for secrets; those of the command line come after them)
+    /// librdkafka property for both clients; repeatable
+    ///
+    /// It wins over all other settings. The variable has one property a line. Give secrets there.
     #[arg(short = 'X', env = "ORDER_SERVICE_PROPERTIES", hide_env_values = true, value_delimiter = '\n', value_parser = Quietly(parse::property), value_name = "KEY=VALUE")]
     pub property: Vec<(String, String)>,
 
-    /// What is logged, such as info,kafka_bridge=debug
+    /// Which log lines to write, such as info,kafka_bridge=debug
     #[arg(
         long,
         env = "ORDER_SERVICE_LOG",
@@ -223,7 +253,7 @@ pub struct Cli {
     )]
     pub log: String,
 
-    /// How log lines are written: for people or as JSON
+    /// Format of the log
     #[arg(
         long,
         env = "ORDER_SERVICE_LOG_FORMAT",
@@ -237,16 +267,16 @@ pub struct Cli {
 /// What to do instead of serving.
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub enum Command {
-    /// Print what can be asked over Kafka, as an AsyncAPI 3 document
+    /// Prints the interface over Kafka as an AsyncAPI 3 document
     Asyncapi,
-    /// Print what can be asked over HTTP, as an OpenAPI document
+    /// Prints the interface over HTTP as an OpenAPI document
     Openapi,
-    /// Print the script that completes commands and flags in a shell
+    /// Prints the script that completes commands and flags in a shell
     Completions {
         /// The shell
         shell: Shell,
     },
-    /// Write the man pages into a folder
+    /// Writes the man pages into a folder
     #[command(hide = true)]
     Man {
         /// The folder
@@ -254,13 +284,13 @@ pub enum Command {
     },
 }
 
-/// A wrong use that shows only when the parts are put together.
+/// A wrong use that shows only when the bridge is built.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct UsageError(String);
 
 impl Cli {
-    /// Reads a command line and the variables, which stand for flags; a wrong use is told in one line.
+    /// Reads a command line, and the variables of its flags. The error of a wrong use is one line.
     ///
     /// # Errors
     ///
@@ -278,7 +308,8 @@ impl Cli {
         };
         secrets::check(&given.typed).map_err(&mut wrong)?;
         if cli.failure.on_failure == OnFailure::Retry && cli.dead_letter_topic.is_none() {
-            let nowhere = "--on-failure retry needs --dead-letter-topic for what keeps failing";
+            let nowhere =
+                "--on-failure retry needs --dead-letter-topic for records that keep failing";
             return Err(wrong(nowhere.to_owned()));
         }
         if let Some(file) = &cli.kafka_file {
@@ -294,8 +325,7 @@ impl Cli {
         Ok((cli, given.origins))
     }
 
-    /// Returns the profiles to be served; the reference one is always among them, last unless it was
-    /// given a place.
+    /// Returns the profiles to serve. The reference is always one of them: the last, unless the flag names it.
     #[must_use]
     pub fn profiles(&self) -> Vec<ReplyProfile> {
         let reference = ReplyProfile::reference();
@@ -304,11 +334,11 @@ impl Cli {
         typed.chain(missing.then_some(reference)).collect()
     }
 
-    /// Returns what the service's description says of this deployment.
+    /// Returns what the service's description says about this deployment.
     ///
     /// # Errors
     ///
-    /// Fails on a URL of the brokers that [`Cli::read`] would not have taken.
+    /// Fails on a URL of the brokers that [`Cli::read`] refuses.
     pub fn deployment(&self) -> Result<Deployment, UrlError> {
         let kafka = ClusterUrl::parse(&self.kafka)?;
         Ok(Deployment::new(&kafka, &self.topic_prefix, &self.group_id))

@@ -1,4 +1,4 @@
-//! Failures as a client sees them: problem details (RFC 9457). The cause goes to the log only.
+//! Failures as a client sees them: problem details (RFC 9457). Only the log has the cause.
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -12,7 +12,7 @@ use crate::store::StoreError;
 /// A failure's description, `application/problem+json`.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Problem {
-    /// The kind of problem; `about:blank` says that the status tells it all.
+    /// The type of the problem. `about:blank` means that the status says everything.
     #[serde(rename = "type")]
     #[schema(example = "about:blank")]
     pub kind: &'static str,
@@ -28,16 +28,16 @@ pub struct Problem {
 /// A failed request.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
-    /// The request cannot be read as what it claims to be.
+    /// The request cannot be read.
     #[error("{1}")]
     Unreadable(StatusCode, String),
     /// The order breaks a rule.
     #[error(transparent)]
     Invalid(#[from] InvalidOrder),
-    /// The key stands for an order with other items.
+    /// The idempotency key belongs to an order with other items.
     #[error("the idempotency-key was used for another order, choose a new key for a new order")]
     KeyReused,
-    /// The order is past changing.
+    /// The order is cancelled, so it cannot change.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
     /// There is no such order, path or method.
@@ -57,14 +57,14 @@ impl ApiError {
             Self::Store(StoreError::Unreachable(_) | StoreError::Unavailable(_)) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
-            // Asking again does not help.
+            // A retry does not help, so this is no 503.
             Self::Store(StoreError::Refused(_) | StoreError::Corrupt(..)) => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
         }
     }
 
-    /// Says what the client may know; addresses and messages of the store are not part of it.
+    /// Returns what the client may know. It has no address or message of the store.
     fn detail(&self) -> String {
         match self {
             Self::Store(StoreError::Unreachable(_) | StoreError::Unavailable(_)) => {

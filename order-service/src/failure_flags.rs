@@ -1,4 +1,4 @@
-//! The flags that say what becomes of requests that fail on the service's side.
+//! The flags for requests that fail on the service's side.
 
 use std::time::Duration;
 
@@ -7,19 +7,19 @@ use kafka_bridge::{FailurePolicy, Retry};
 
 use crate::parse;
 
-/// What `--on-failure` takes.
+/// The values of `--on-failure`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum OnFailure {
-    /// The failure is the answer
+    /// Send the failure as the reply
     Reply,
-    /// The request is made again; what fails to the end goes to --dead-letter-topic
+    /// Try again; after the last attempt the record goes to --dead-letter-topic
     Retry,
 }
 
-/// What becomes of requests that fail on the service's side.
+/// What happens to requests that fail on the service's side.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct FailureFlags {
-    /// What becomes of a request that fails with a status of 500 and above
+    /// What to do with a request that fails with a status of 500 or above
     #[arg(
         long,
         env = "ORDER_SERVICE_ON_FAILURE",
@@ -29,15 +29,15 @@ pub struct FailureFlags {
     )]
     pub on_failure: OnFailure,
 
-    /// How often a request is made in all, with --on-failure retry
+    /// With --on-failure retry: most attempts of a request, the first one included
     #[arg(long, env = "ORDER_SERVICE_MAX_ATTEMPTS", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..), value_name = "COUNT")]
     pub max_attempts: u32,
 
-    /// How long to wait before the second attempt; the waits double from there
+    /// With --on-failure retry: wait before the second attempt; each further wait doubles
     #[arg(long, env = "ORDER_SERVICE_RETRY_BACKOFF", default_value = "100ms", value_parser = parse::duration, value_name = "TIME")]
     pub retry_backoff: Duration,
 
-    /// The longest wait between two attempts
+    /// With --on-failure retry: longest wait between two attempts
     #[arg(long, env = "ORDER_SERVICE_MAX_RETRY_BACKOFF", default_value = "5s", value_parser = parse::duration, value_name = "TIME")]
     pub max_retry_backoff: Duration,
 }

@@ -1,7 +1,7 @@
-//! Recognizes a request that comes again, and so makes one order of it. Pure: knows no store.
+//! Recognizes a repeated request, so that it creates one order. Pure: it knows no store.
 //!
-//! A request that is recognized gets an id that follows from what it is recognized by, so that the
-//! second one finds the first one's order under the same id. See `docs/adr/0007-idempotency.md`.
+//! The order's id follows from the identity of the request, so that a repetition finds the order under the same id. See
+//! `docs/adr/0007-idempotency.md`.
 
 use std::str::FromStr;
 
@@ -12,14 +12,14 @@ use crate::order::Item;
 /// How long an idempotency key may be, in bytes.
 pub const MAX_KEY_BYTES: usize = 255;
 
-/// Of this service alone, so that its ids equal nobody else's.
+/// The namespace of this service's ids.
 const NAMESPACE: Uuid = Uuid::from_u128(0x9b1d_6f04_53f7_4c0e_8a52_d1c7_30be_72a9);
 
-/// A key that the requester chose for one request, and sends again with each repetition of it.
+/// A key that the requester chooses for one request, and sends again with each repetition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdempotencyKey(String);
 
-/// Why a text is no key.
+/// A text is no idempotency key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("idempotency-key takes 1 to {MAX_KEY_BYTES} visible ASCII characters, once")]
 pub struct InvalidKey;
@@ -27,7 +27,7 @@ pub struct InvalidKey;
 impl FromStr for IdempotencyKey {
     type Err = InvalidKey;
 
-    /// Takes the key bare or in double quotes, as the IETF's draft writes it.
+    /// Takes the key with or without double quotes. The IETF's draft has them.
     fn from_str(text: &str) -> Result<Self, InvalidKey> {
         let quoted = text
             .strip_prefix('"')
@@ -42,7 +42,7 @@ impl FromStr for IdempotencyKey {
     }
 }
 
-/// Where the request stands in Kafka, and what its requester will know the answer by.
+/// The place of the request in Kafka, and the headers by which its requester recognizes the reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordIdentity {
     /// The record's topic.
@@ -51,26 +51,26 @@ pub struct RecordIdentity {
     pub partition: i32,
     /// The record's offset.
     pub offset: i64,
-    /// When the record was written, if that is known. A topic that is made anew counts its offsets
-    /// from 0 again, but not its time.
+    /// The record's timestamp, if it has one. A topic that was deleted and created again has the same offsets, but
+    /// other timestamps.
     pub timestamp: Option<i64>,
-    /// Names and values of the headers that tell one request from another.
+    /// Names and values of the headers that differ between requests.
     pub correlation: Vec<(&'static str, Vec<u8>)>,
 }
 
-/// What tells a request from every other one.
+/// The identity of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RequestIdentity {
-    /// Nothing does: each request is a new one.
+    /// It has none: each request is a new one.
     Unknown,
-    /// The requester's own word.
+    /// The requester's key.
     Key(IdempotencyKey),
-    /// The record that the request is: a redelivered record is the same one.
+    /// The request's record. A redelivered record has the same identity.
     Record(RecordIdentity),
 }
 
 impl RequestIdentity {
-    /// Returns the id of the order that a request for `items` makes.
+    /// Returns the id of the order that a request for `items` creates.
     #[must_use]
     pub fn order_id(&self, items: &[Item]) -> Uuid {
         match self {
@@ -80,7 +80,7 @@ impl RequestIdentity {
         }
     }
 
-    /// Returns what a repetition's content is compared with, where the id does not depend on it.
+    /// Returns a digest of the content, to compare with that of a repetition. `None` if the id depends on the content.
     #[must_use]
     pub fn content(&self, items: &[Item]) -> Option<Uuid> {
         match self {
@@ -105,7 +105,7 @@ impl RecordIdentity {
     }
 }
 
-/// The name that an id is made of: parts with their lengths, so that no two lists of parts agree.
+/// The name that an id is computed from. Each part has its length, so that different lists of parts differ.
 struct Name(Vec<u8>);
 
 impl Name {

@@ -1,8 +1,8 @@
-//! An orders application: one axum `Router`, served over Kafka and over HTTP alike.
+//! An orders application: one axum `Router`, served over Kafka and over HTTP.
 //!
-//! It is the system under test of the experiment, and a service to copy from: `order` is the
-//! domain, `routes` speak HTTP, `store` saves, `app` joins them. `asyncapi`
-//! and `operations` say how it looks from Kafka. `run` alone picks what is real.
+//! It is the system under test of the experiments, and a service to copy from: `order` is the domain, `routes` are the
+//! HTTP operations, `store` saves orders, and `app` joins them. `asyncapi` and `operations` describe the interface over
+//! Kafka. Only `run` connects to Kafka and the store.
 
 pub mod admin;
 pub mod app;

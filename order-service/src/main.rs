@@ -1,4 +1,4 @@
-//! The orders service: parses the command line, starts the log, runs, picks the exit code.
+//! The orders service: reads the command line, starts the log, runs, and chooses the exit code.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -15,7 +15,7 @@ use serde_json::Value;
 const FAILURE: u8 = 1;
 const USAGE: u8 = 2;
 
-/// How long a task that blocks its thread may hold up the end: everything of worth is done by then.
+/// How long a task that blocks its thread may delay the end. All records are finished by then.
 const END_PATIENCE: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
@@ -23,7 +23,7 @@ fn main() -> ExitCode {
         Ok(read) => read,
         Err(error) if error.use_stderr() => return fail(USAGE, &wrong_use(&error)),
         Err(help) => {
-            // Help that nobody reads is no failure.
+            // A closed standard output is no failure.
             let _ = help.print();
             return ExitCode::SUCCESS;
         }
@@ -39,7 +39,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Prints a description, or what comes with an installed program.
+/// Prints a description of the service, or files of an installation.
 fn print(command: Command, cli: &Cli) -> anyhow::Result<()> {
     let text = match command {
         Command::Asyncapi => described(&asyncapi::document(&app::document(), &cli.deployment()?)),
@@ -50,7 +50,7 @@ fn print(command: Command, cli: &Cli) -> anyhow::Result<()> {
             return written.with_context(|| folder.display().to_string());
         }
     };
-    // A reader that has seen enough closes the pipe, which is no failure of ours.
+    // The reader may close the pipe early, which is no failure.
     match std::io::stdout().write_all(&text) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(error).context("writing to standard output")
@@ -74,7 +74,7 @@ fn start(cli: Cli) -> anyhow::Result<()> {
 }
 
 fn fail(code: u8, message: &str) -> ExitCode {
-    // Nothing is left to be done about a standard error that is closed.
+    // If standard error is closed, nobody reads the message.
     let _ = writeln!(std::io::stderr(), "order-service: {message}");
     ExitCode::from(code)
 }

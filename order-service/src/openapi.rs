@@ -1,5 +1,5 @@
-//! The API's description, made from the routes' own annotations and served at `/openapi.json`, and
-//! at `/asyncapi.json` as those see it who ask over Kafka.
+//! The descriptions of the interface, from the annotations of the routes: `/openapi.json` for HTTP and `/asyncapi.json`
+//! for Kafka.
 
 use axum::Router;
 use axum::body::Bytes;
@@ -12,7 +12,7 @@ use utoipa::openapi::OpenApi as Document;
 #[derive(OpenApi)]
 #[openapi(info(
     title = "Orders",
-    description = "Creates, reads, updates and cancels orders, over HTTP and, topic by operationId, over Kafka."
+    description = "Creates, reads, updates and cancels orders over HTTP, and over Kafka: the operationId is the topic."
 ))]
 struct About;
 
@@ -21,7 +21,7 @@ pub(crate) fn about() -> Document {
 }
 
 pub(crate) fn routes(openapi: &Value, asyncapi: &Value) -> Router {
-    // Written once: every clone of the Router shares the bytes.
+    // Serialized once: all clones of the Router share the bytes.
     let document = |document: &Value| {
         let text = Bytes::from(document.to_string());
         get(move || std::future::ready(([(CONTENT_TYPE, "application/json")], text)))

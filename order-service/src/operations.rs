@@ -1,15 +1,15 @@
-//! Which topics are served: each operation of the description is the topic of its id's name.
+//! The topics to serve: one for each operation of the description, with the operation's id as its name.
 
 use kafka_bridge::{Operation, OperationError};
 use serde_json::Value;
 
 use crate::asyncapi::Deployment;
 
-/// Returns the operations of an OpenAPI document, by the topics of a deployment.
+/// Returns the operations of an OpenAPI document, with the topics of a deployment.
 ///
 /// # Errors
 ///
-/// Fails when the prefix makes names that Kafka refuses.
+/// Fails if the names with the prefix are no legal topic names.
 pub fn operations(
     openapi: &Value,
     deployment: &Deployment,

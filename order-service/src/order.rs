@@ -1,12 +1,12 @@
-//! The domain: what an order is, and which orders are valid. Knows neither HTTP nor a store.
+//! The domain: orders and their rules. It knows neither HTTP nor a store.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// How many items one order may have.
+/// Most items of one order.
 pub const MAX_ITEMS: usize = 1000;
-/// How long an article number may be, in bytes.
+/// Longest article number, in bytes.
 pub const MAX_SKU_BYTES: usize = 64;
 
 /// One line of an order.
@@ -16,40 +16,40 @@ pub struct Item {
     /// The article number (stock keeping unit).
     #[schema(example = "id-1234", min_length = 1, max_length = 64)]
     pub sku: String,
-    /// How many of it.
+    /// How many pieces.
     #[schema(example = 1, minimum = 1)]
     pub count: u32,
 }
 
-/// An order as a client asks for it.
+/// The request for an order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewOrder {
-    /// What is ordered.
+    /// The ordered items.
     #[schema(min_items = 1, max_items = 1000)]
     pub items: Vec<Item>,
 }
 
-/// An order as it is answered.
+/// An order as in a reply.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Order {
-    /// The order's identity, chosen by the service.
+    /// The order's id, chosen by the service.
     pub id: Uuid,
-    /// What is ordered.
+    /// The ordered items.
     pub items: Vec<Item>,
-    /// Whether the order was cancelled; left out when it was not.
+    /// Whether the order is cancelled. Left out if it is not.
     #[serde(default, skip_serializing_if = "is_false")]
     #[schema(default = false)]
     pub cancelled: bool,
 }
 
-/// An order as it is stored: with what a repeated request is recognized by.
+/// An order as in the store, with the digest that recognizes a repeated request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredOrder {
-    /// The order as it is answered.
+    /// The order as in a reply.
     #[serde(flatten)]
     pub order: Order,
-    /// The content of the request that made the order, when that request had an idempotency key.
+    /// Digest of the request that created the order, if that request had an idempotency key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<Uuid>,
 }
@@ -57,21 +57,21 @@ pub struct StoredOrder {
 /// Why an order is not valid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidOrder {
-    /// There is nothing in it.
+    /// It has no items.
     #[error("an order has at least one item")]
     NoItems,
-    /// There is too much in it.
+    /// It has too many items.
     #[error("an order has at most {MAX_ITEMS} items, this one has {0}")]
     TooManyItems(usize),
     /// An article number is empty or too long.
     #[error("items[{0}].sku has 1 to {MAX_SKU_BYTES} bytes")]
     Sku(usize),
-    /// None of an article is ordered.
+    /// A count is zero.
     #[error("items[{0}].count is at least 1")]
     Count(usize),
 }
 
-/// Why a change is refused.
+/// A change is refused because the order is cancelled.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("order {0} is cancelled, it cannot be changed")]
 pub struct Cancelled(pub Uuid);
@@ -81,11 +81,11 @@ fn is_false(value: &bool) -> bool {
 }
 
 impl Order {
-    /// Replaces what is ordered.
+    /// Replaces the ordered items.
     ///
     /// # Errors
     ///
-    /// Fails if the order is cancelled: nothing brings it back.
+    /// Fails if the order is cancelled.
     pub fn update(&mut self, items: &[Item]) -> Result<(), Cancelled> {
         if self.cancelled {
             return Err(Cancelled(self.id));
@@ -94,18 +94,18 @@ impl Order {
         Ok(())
     }
 
-    /// Cancels the order; doing so again changes nothing.
+    /// Cancels the order. A second cancellation changes nothing.
     pub fn cancel(&mut self) {
         self.cancelled = true;
     }
 }
 
 impl NewOrder {
-    /// Checks the rules that the types do not carry, and returns what is ordered.
+    /// Checks the rules that the types do not express, and returns the items.
     ///
     /// # Errors
     ///
-    /// Fails with the first rule that is broken.
+    /// Fails with the first broken rule.
     pub fn accept(self) -> Result<Vec<Item>, InvalidOrder> {
         match self.items.len() {
             0 => return Err(InvalidOrder::NoItems),

@@ -1,4 +1,4 @@
-//! Value parsers of the command line: each says what it takes.
+//! Value parsers of the command line. Each error says what the flag takes.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use kafka_bridge::kafka::Cluster;
 use kafka_bridge::{Dispatch, Operation, ReplyProfile, WithoutReplyTo};
 use tracing_subscriber::EnvFilter;
 
-/// As long as the longest name of an operation.
+/// An operation with the longest name, to check the length of a prefix.
 const OPERATION: &str = "createOrder";
 
 pub(crate) fn dispatch() -> impl TypedValueParser<Value = Dispatch> {
@@ -43,7 +43,7 @@ pub(crate) fn topic_prefix(text: &str) -> Result<String, String> {
     topic(&format!("{text}{OPERATION}")).map(|_| text.to_owned())
 }
 
-/// A topic's name, or the beginning of one and a `*`.
+/// A topic's name, or a prefix and a `*`.
 pub(crate) fn topic_pattern(text: &str) -> Result<String, String> {
     let name = match text.strip_suffix('*') {
         Some("") => return Ok(text.to_owned()),
@@ -57,13 +57,13 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let parsed =
         humantime::parse_duration(text).map_err(|_| "takes a time such as 30s or 500ms")?;
     if parsed.is_zero() {
-        Err("must be above zero".to_owned())
+        Err("takes a time above zero".to_owned())
     } else {
         Ok(parsed)
     }
 }
 
-/// A property that does not break what the bridge promises.
+/// A property that does not break a promise of the bridge.
 pub(crate) fn property(text: &str) -> Result<(String, String), String> {
     let (name, value) = text
         .split_once('=')

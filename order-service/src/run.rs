@@ -1,4 +1,4 @@
-//! Puts the real parts together and runs them until a signal or a failure.
+//! Joins the bridge, the store and the HTTP servers, and runs them until a signal or a failure.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,28 +20,27 @@ use crate::cli::{self, Cli};
 use crate::store::{StoreError, redis::RedisStore};
 use crate::{admin, app, operations};
 
-/// How often the recorder puts its samples together; without it they pile up until somebody reads
-/// the metrics.
+/// How often the recorder aggregates its samples. Without that, they fill the memory until somebody reads the metrics.
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 
-/// Between two looks at a store that is not ready.
+/// Time between two checks of a store that is not ready.
 const STORE_PAUSE: Duration = Duration::from_millis(250);
 
-/// Runs the service until it is asked to stop.
+/// Runs the service until a signal stops it.
 ///
 /// # Errors
 ///
-/// Fails when an address is taken, the store does not answer at the start or refuses what is
-/// needed, or Kafka fails for good.
+/// Fails if an address is in use, if the store does not answer at the start or refuses a command that orders need, or
+/// if Kafka fails for good.
 pub async fn run(cli: Cli, metrics: PrometheusHandle) -> anyhow::Result<()> {
     run_layered(cli, metrics, |app| app).await
 }
 
-/// Runs the service with layers around its application, over Kafka and HTTP alike.
+/// Runs the service with layers around its application. They apply to Kafka and HTTP.
 ///
 /// # Errors
 ///
-/// As [`run`].
+/// Fails as [`run`] does.
 pub async fn run_layered(
     cli: Cli,
     metrics: PrometheusHandle,
@@ -78,8 +77,8 @@ pub async fn run_layered(
     let bridge = bridge(&cli, limits, app, operations).map_err(cli::explain)?;
     let _ = status.set(bridge.status());
     let bridge = bridge.with_graceful_shutdown(stop.clone().cancelled_owned());
-    // On a worker of the runtime, like the tasks that it starts: on the main thread each of its
-    // wake-ups would cross threads, and serial dispatch, which runs there, would look slower.
+    // Spawned, so that it runs on a worker thread like its tasks. On the main thread each wake-up would cross threads,
+    // and serial dispatch, which runs in the bridge's own task, would look slower.
     let mut bridge = tokio::spawn(bridge);
     tracing::info!(dispatch = %cli.dispatch, group = cli.group_id, "serving");
     let ended_early = tokio::select! {
@@ -97,13 +96,13 @@ pub async fn run_layered(
     };
     let summary = tokio::select! {
         summary = drained => summary?,
-        _ = signals.next() => bail!("a second signal: stopped at once, records will come again"),
+        _ = signals.next() => bail!("a second signal stopped the service; records in flight come again"),
     };
     tracing::info!(?summary, "stopped");
     ended_early
 }
 
-/// Waits for the servers to end. A request over HTTP may hang for ever; what does not end in time is cut by leaving.
+/// Waits for the servers to end. An HTTP request may hang for ever: the end of the program cuts it after the limit.
 async fn drain(mut servers: JoinSet<anyhow::Result<()>>, limit: Duration) {
     let all = async { while servers.join_next().await.is_some() {} };
     let _ = tokio::time::timeout(limit, all).await;
@@ -119,8 +118,8 @@ fn warn_of_times(cli: &Cli) {
     }
 }
 
-/// Waits for a store that is there and says that it is not ready yet: what is asked meanwhile stays
-/// in Kafka. Fails if there is none, which is a wrong address more often than an outage.
+/// Waits while the store answers that it is not ready yet: requests stay in Kafka meanwhile. Fails if no store answers,
+/// because a wrong address is more likely than an outage.
 async fn until_usable(store: &RedisStore) -> Result<(), StoreError> {
     let mut told = None;
     loop {
@@ -199,7 +198,7 @@ async fn http(
 ) -> anyhow::Result<()> {
     let listener = TcpListener::bind(address).await;
     let listener = listener.with_context(|| format!("{flag} {address}: choose another address"))?;
-    // Of port 0 the system makes another one, and nothing else tells which.
+    // For port 0 the system chooses one, which only this log line shows.
     let address = listener.local_addr().unwrap_or(address);
     tracing::info!(%address, "{flag} listening");
     serve(listener, app, Bounds::default(), stop).await;
@@ -212,7 +211,7 @@ mod tests {
 
     use super::*;
 
-    /// Builds a bridge as the program does; no broker is needed for that.
+    /// Builds a bridge as the program does. It needs no broker.
     fn built(arguments: &[&str]) -> Result<(), String> {
         let own = ["order-service", "--kafka", "kafka://127.0.0.1:1"];
         let cli = Cli::parse_from([&own, arguments].concat());

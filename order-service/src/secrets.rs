@@ -1,4 +1,4 @@
-//! Passwords on their way in: by variable or file, never by the command line, never into a message.
+//! Passwords: they come from a variable or a file, never from the command line, and no message shows them.
 
 use std::fmt;
 use std::ops::Deref;
@@ -9,7 +9,7 @@ use clap::parser::ValueSource;
 use kafka_bridge::kafka::Cluster;
 use kafka_cluster_url::{has_credentials, is_secret};
 
-/// A text that may hold a password; `Debug` does not show it.
+/// A text that may have a password. `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
@@ -33,14 +33,14 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// A cluster's URL; what is wrong with one is told without any part of it.
+/// A cluster's URL. The error shows no part of it.
 pub(crate) fn kafka_url(text: &str) -> Result<Secret, String> {
     Cluster::new(text, &[]).map_err(|error| error.to_string())?;
     Ok(text.to_owned().into())
 }
 
-/// Refuses passwords on the command line, which every user of the machine can read. The matches are those of
-/// what was typed.
+/// Refuses passwords on the command line, because every user of the machine can read it. The matches are those of the
+/// command line alone, without variables.
 pub(crate) fn check(matches: &ArgMatches) -> Result<(), String> {
     let typed = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
     let url = matches.get_one::<Secret>("kafka");
@@ -73,7 +73,7 @@ pub(crate) fn check(matches: &ArgMatches) -> Result<(), String> {
     }
 }
 
-/// Reads the URL that stands alone in a file, which `flag` names.
+/// Reads a file that has only a URL. `flag` names the file.
 pub(crate) fn url_in(flag: &str, file: &Path) -> Result<String, String> {
     let text = std::fs::read_to_string(file);
     let text = text.map_err(|error| format!("{flag} {}: {error}", file.display()))?;

@@ -1,4 +1,4 @@
-//! Logs to standard error and the recorder of metrics.
+//! The log on standard error, and the recorder of metrics.
 
 use std::io::stderr;
 
@@ -8,18 +8,18 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use program_shell::terminal::shows_colours;
 use tracing_subscriber::EnvFilter;
 
-/// Upper bounds, in seconds, of the buckets of every histogram: 0.1 ms to 30 s.
+/// Upper bounds of the buckets of all histograms, in seconds: 0.1 ms to 30 s.
 const BUCKETS: [f64; 16] = [
     0.0001, 0.0003, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0,
 ];
 
-/// How log lines are written.
+/// The format of the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// For people.
+    /// Text for people
     #[default]
     Text,
-    /// For machines: one JSON object a line.
+    /// One JSON object a line
     Json,
 }
 
@@ -27,14 +27,14 @@ pub enum LogFormat {
 ///
 /// # Errors
 ///
-/// Fails on a filter that is not understood.
+/// Fails if the filter is wrong.
 pub fn init_log(filter: &str, format: LogFormat) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(filter).with_context(|| {
         format!("--log {filter}: takes directives such as info,kafka_bridge=debug")
     })?;
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        // It would print them to standard error, which may be what is gone, and panic.
+        // Standard error may be closed: printing such an error there would panic.
         .log_internal_errors(false)
         .with_writer(stderr);
     match format {
@@ -48,11 +48,11 @@ pub fn init_log(filter: &str, format: LogFormat) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Installs the recorder whose handle renders what `/metrics` answers.
+/// Installs the recorder of metrics. Its handle renders the answer of `/metrics`.
 ///
 /// # Errors
 ///
-/// Fails when there is a recorder already.
+/// Fails if there is a recorder already.
 pub fn init_metrics() -> anyhow::Result<PrometheusHandle> {
     let builder = PrometheusBuilder::new()
         .set_buckets(&BUCKETS)

@@ -1,4 +1,4 @@
-//! The AsyncAPI document: valid by AsyncAPI's own schema, and true to the operations.
+//! The AsyncAPI document: it is valid by AsyncAPI's schema, and it agrees with the operations.
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 use assert_cmd::Command;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 const SCHEMA: &str = include_str!("data/asyncapi-3.0.0.json");
 
-/// AsyncAPI's schema, which holds all that it refers to but JSON schema itself.
+/// AsyncAPI's schema. It has all parts that it refers to, except JSON Schema itself.
 struct Official {
     schemas: Schemas,
     index: SchemaIndex,

@@ -1,4 +1,4 @@
-//! The binary's command line: wrong values name their flag, and a store that is missing is told.
+//! The program's command line: errors of wrong values, and of a missing store, name the flag.
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 use assert_cmd::Command;
@@ -16,14 +16,14 @@ fn run(arguments: &[&str]) -> (i32, String) {
     )
 }
 
-/// Arguments, the flag that the complaint names, and what it says of it.
+/// Arguments, the flag that the error names, and a part of the error's text.
 type Row = (&'static [&'static str], &'static str, &'static str);
 
 const WRONG: [Row; 24] = [
     (
         &["--on-failure", "retry"],
         "--dead-letter-topic",
-        "keeps failing",
+        "keep failing",
     ),
     (&["--on-failure", "give-up"], "--on-failure", "retry"),
     (&["--max-attempts", "0"], "--max-attempts", "1.."),
@@ -87,7 +87,7 @@ fn wrong_values_name_the_flag_and_exit_with_2() {
             text.contains(flag) && text.contains(hint),
             "{arguments:?}: {text}"
         );
-        // Below a name that does not exist stands where to look.
+        // The error for an unknown name has one more line, with a hint.
         let lines = 1 + usize::from(text.contains("For more information"));
         assert_eq!(text.lines().count(), lines, "{arguments:?}: {text}");
     }
@@ -115,10 +115,10 @@ fn a_store_that_does_not_answer_is_named_by_its_flag() {
 
 #[test]
 fn a_log_that_cannot_be_written_ends_nothing() {
-    // As a terminal that was closed, this takes no line.
+    // Writes fail, as to a closed terminal.
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full");
     let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin!("order-service"));
-    // The warning of these times is the first line of the log.
+    // The first line of the log is a warning about these times.
     command.args(["--store-timeout", "9s", "--request-timeout", "5s"]);
     command.args(["--store", "redis://127.0.0.1:1"]);
     let status = command.stderr(full.unwrap()).status().unwrap();

@@ -1,6 +1,6 @@
-//! The application over HTTP, on the store in memory: the contract's rows, and what only HTTP has.
+//! The application over HTTP, on the store in memory: the rows of the contract, and cases that only HTTP has.
 //!
-//! The same rows over Kafka are in the harness, against a broker and a store.
+//! The harness tests the same rows over Kafka, with a broker and a store.
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 #[path = "support/contract.rs"]
@@ -59,7 +59,7 @@ fn request(pass: &Pass, row: &Row) -> Request<Body> {
     for (name, value) in headers {
         request = request.header(name, value);
     }
-    // As every HTTP client of a known body does.
+    // HTTP clients send this header with a body of known length.
     let body = row.body().unwrap_or_default();
     let request = request.header("content-length", body.len());
     request.body(body.into()).unwrap()
@@ -79,7 +79,7 @@ async fn every_row_of_the_contract_gets_its_answer() {
         };
         assert_eq!(media_type, expected, "{}", row.name);
     }
-    // First, second, with a key, with the longest key: repetitions made none.
+    // First, second, with a key, with the longest key. Repetitions created none.
     assert_eq!(store.count(), 4);
 }
 

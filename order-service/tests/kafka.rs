@@ -1,5 +1,5 @@
-//! The application behind the bridge, on ports and a store in memory: what becomes of a record that
-//! is delivered twice, and the contract's rows without a broker.
+//! The application behind the bridge, with ports and a store in memory: records that are delivered twice, and the rows
+//! of the contract.
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 #[path = "support/contract.rs"]
@@ -26,7 +26,7 @@ fn record(offset: i64, request: &str) -> Record {
         .with_header("x-reply-set-header", format!("x-request-id:{request}"))
 }
 
-/// Serves the records one after the other, then stops; each run is a service that started anew.
+/// Serves the records one after the other with a new service, then stops it.
 async fn serve(store: &Arc<MemoryStore>, records: Vec<Record>) -> Vec<OutboundRecord> {
     let app = app::router(store.clone(), MAX_BODY, &Deployment::default());
     let (_, source) = MemoryBroker::with_records(records);
@@ -94,7 +94,7 @@ async fn h19_records_that_are_alike_are_two_orders() {
     assert_eq!(store.count(), 2);
 }
 
-/// A topic that is deleted and made anew counts its offsets from 0 again.
+/// A topic that is deleted and created again counts its offsets from 0 again.
 #[tokio::test]
 async fn h19_another_request_at_the_place_of_an_old_one_is_not_taken_for_it() {
     let store = Arc::default();

@@ -1,4 +1,4 @@
-//! Changes of one order that meet: none is lost, and nothing brings a cancelled order back.
+//! Concurrent changes of one order: none is lost, and a cancelled order stays cancelled.
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 use std::sync::Arc;
@@ -19,11 +19,11 @@ use uuid::Uuid;
 const ID: Uuid = Uuid::from_u128(1);
 const ORDER: &str = r#"{"items":[{"sku":"id-1234","count":1}]}"#;
 
-/// Between reading and writing an order, somebody else changes it, as often as is set.
+/// A store in which another request changes the order between reading and writing, this number of times.
 struct Meddled {
     store: Arc<MemoryStore>,
     times: AtomicUsize,
-    /// What the other one asks for: `PUT` with the number of times as the count, or `DELETE`.
+    /// The other request: `PUT`, with the number of changes that are left as the count, or `DELETE`.
     method: Method,
 }
 

@@ -1,13 +1,13 @@
-//! Passwords on the command line: refused with the way that is safe, and never repeated.
+//! Passwords on the command line: the error names the safe way, and does not show the password.
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 use assert_cmd::Command;
 
-/// What needs no TLS, so that every build of the service takes it.
+/// Without TLS, so that every build of the service accepts it.
 const PLAIN: &str = "?security=plaintext&mechanism=PLAIN";
 
 fn run(arguments: &[&str], variables: &[(&str, &str)]) -> (i32, String) {
-    // Port 1 on loopback: a service that gets as far as its store ends there.
+    // Nothing listens at port 1: the service ends when it connects to its store.
     let store = ["--store", "redis://127.0.0.1:1"];
     run_without_store(&[&store, arguments].concat(), variables)
 }

@@ -1,5 +1,5 @@
-//! The connection to the store against a server that fails in each way on request: what is
-//! idempotent gets through, what waiting may mend is told apart from what it does not.
+//! The connection to the store, with a server that fails on request: idempotent commands get through, and errors that
+//! pass by themselves differ from those that stay.
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 #[path = "store/documents.rs"]
@@ -29,7 +29,7 @@ const KEY: &str = "order:00000000-0000-0000-0000-000000000001";
 const STORED: &str =
     r#"{"id":"00000000-0000-0000-0000-000000000001","items":[{"sku":"a","count":1}]}"#;
 
-/// Far above what an answer takes on loopback, so that only silence reaches it.
+/// Far longer than an answer takes on loopback, so that only silence reaches it.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 fn order(id: u128) -> StoredOrder {
@@ -41,7 +41,7 @@ fn open(server: &FakeStore) -> RedisStore {
     RedisStore::open(&server.url, PATIENCE).unwrap()
 }
 
-/// A connection that was just made is not replaced for what its server says.
+/// An error of the server does not replace a connection that is too young.
 async fn grow_old() {
     tokio::time::sleep(Duration::from_millis(300)).await;
 }
@@ -50,7 +50,7 @@ fn is_write(command: &[&str]) -> bool {
     matches!(command[0], "SET" | "EVAL" | "JSON.SET")
 }
 
-/// Behind one address there is another server by now, and an open connection still leads to the old one.
+/// Another server is behind the address by now, but an open connection still leads to the old one.
 #[tokio::test]
 async fn h28_a_server_that_became_a_replica_is_left_for_a_new_connection() {
     for told in [
@@ -96,7 +96,7 @@ async fn h28_a_server_that_stays_a_replica_is_not_connected_to_with_each_request
             "{refused:?}"
         );
     }
-    // One for each quarter of a second, however slow the machine.
+    // At most one for each quarter of a second.
     let most = begin.elapsed().as_millis() / 250 + 2;
     assert!(server.connections() as u128 <= most);
 }
@@ -104,7 +104,7 @@ async fn h28_a_server_that_stays_a_replica_is_not_connected_to_with_each_request
 #[tokio::test]
 async fn h28_a_connection_that_was_closed_while_idle_costs_no_request() {
     let keys = Keys::default();
-    // Each connection takes one order and is then closed, as an idle one is.
+    // The server closes each connection after one order, as a server does with an idle one.
     let server = FakeStore::start(move |connection, command: &[&str]| {
         let first_of_it = command[0] != "SET" || command[1].ends_with(&connection.to_string());
         if first_of_it {
@@ -121,7 +121,7 @@ async fn h28_a_connection_that_was_closed_while_idle_costs_no_request() {
     assert_eq!(server.connections(), 3);
 }
 
-/// The connection ended between the write and its answer: the second try finds the order there.
+/// The connection ends between the write and its answer. The second try finds the order.
 #[tokio::test]
 async fn h28_a_create_whose_answer_was_lost_is_answered_as_one_order() {
     let (keys, lost) = (Keys::default(), Arc::<AtomicUsize>::default());
@@ -168,7 +168,7 @@ async fn h28_a_connection_that_does_not_answer_in_time_is_given_up_for_a_second_
     frozen.store(1, Ordering::SeqCst);
     assert!(store.insert(&order(2)).await.unwrap());
     assert_eq!(server.connections(), 2);
-    // Both tries meet silence.
+    // Both tries get no answer.
     frozen.store(3, Ordering::SeqCst);
     let begin = std::time::Instant::now();
     let late = store.insert(&order(3)).await;
@@ -242,7 +242,7 @@ async fn h28_a_database_that_the_server_does_not_have_is_not_waited_for() {
     }
 }
 
-/// A proxy that knows only what an order needs, and says so of the rest in its own words.
+/// A proxy that knows only the commands that an order needs. For the others it has its own error texts.
 #[tokio::test]
 async fn h28_a_proxy_serves_without_the_commands_that_orders_do_not_need() {
     for told in [
@@ -270,7 +270,7 @@ async fn h28_a_cluster_of_several_shards_is_refused_by_name_and_one_of_one_is_se
     for (shards, served, is_down) in [
         (3, false, false),
         (0, false, false),
-        // With documents, the question after them is refused before any other.
+        // With documents, the command that asks for them is refused first.
         (0, false, true),
         (1, true, false),
     ] {

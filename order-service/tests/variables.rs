@@ -1,4 +1,4 @@
-//! Variables beside flags, and the URL of the brokers: what is joined, passed over, and blamed.
+//! Variables and flags together, and the URL of the brokers: which values count, and which one an error names.
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 use assert_cmd::Command;
@@ -110,7 +110,7 @@ fn a_variable_beside_its_flag_counts_and_is_blamed_where_it_is_at_fault() {
         let flag = format!("--{} ", name.to_lowercase().replace('_', "-"));
         assert!(!said.contains(&flag) && !said.contains("-X"), "{said}");
     }
-    // The other way round the flag is.
+    // A wrong flag is named even if its variable is set too.
     let variable = [(own("PROPERTIES"), "linger.ms=0")];
     let (code, said) = run(&["-X", "acks=1"], &variable);
     assert_eq!((code, said.contains("'-X ")), (2, true), "{said}");

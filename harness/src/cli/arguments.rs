@@ -1,4 +1,4 @@
-//! The flags, as clap derives them. Every one has an environment variable too.
+//! The sub-commands, and the flags that several of them share. Most flags have an environment variable too.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::stack::StackKind;
 
-/// Runs experiments: is a change of a service faster, by how much, and how sure are we?
+/// Measures whether a change makes a service faster, by how much, and how certain that is.
 #[derive(Debug, Parser)]
 #[command(
     name = "harness",
@@ -22,20 +22,21 @@ use crate::stack::StackKind;
     after_help = "\
 Examples:
   harness experiment
-      both variants, interleaved, on the mock broker
+      compares the two variants of the orders service, on the mock broker
   harness experiment --stack native --run-time 30s
       the same on Apache Kafka
-  harness experiment --stack native --baseline COMMAND --changed COMMAND --ready line=listening
-      any two services
+  harness experiment --stack native --ready line=listening \\
+    --baseline './serve --threads 1' --changed './serve --threads 8'
+      compares any two services
   harness bench --variant baseline --out results/baseline.csv --run-time 5m
-      one run of one variant
+      measures one run of one variant
   harness demo --stack native
-      one order: request, reply, stored order
+      shows one order: request, reply, stored order
   harness up --stack native
-      broker and store for your own tries"
+      starts a broker and a store, and keeps them running"
 )]
 pub struct Cli {
-    /// What to do.
+    /// The sub-command.
     #[command(subcommand)]
     pub command: Command,
 }
@@ -43,30 +44,30 @@ pub struct Cli {
 /// The sub-commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Start broker and store, print their URLs, wait for Ctrl-C
+    /// Starts broker and store, prints their URLs, waits for Ctrl-C
     Up(UpArguments),
-    /// Send one order, show request and reply as on the wire, and the order as stored
+    /// Sends one order; shows the request, the reply and the stored order
     Demo(DemoArguments),
-    /// One run of one variant
+    /// Measures one run of one variant
     Bench(BenchArguments),
-    /// Interleaved runs of two or more variants, compared, with a report
+    /// Compares two or more variants in interleaved runs, with a report
     Experiment(Box<ExperimentArguments>),
-    /// Many short experiments whose truth is known: how often is each verdict said
+    /// Runs many short experiments with a known change, and counts right verdicts
     Simulate(SimulateArguments),
-    /// How close the bridge comes to a bare client, under several loads, in one run
+    /// Compares the bridge with a bare client loop, under several loads
     Limits(LimitsArguments),
-    /// Let parts of the system fail under load, and prove that nothing is lost
+    /// Makes parts of the system fail under load; checks that nothing is lost
     Faults(FaultsArguments),
-    /// One run of several load clients on this machine; who sends or leads may be killed
+    /// Sends one load from several clients; can kill a worker or the coordinator
     Distributed(DistributedArguments),
-    /// Half of the possible load for long, with an eye on memory and latency
+    /// Runs half of the possible load for an hour; checks memory and latency
     Soak(SoakArguments),
-    /// Print the script that completes commands and flags in a shell
+    /// Prints the script that completes commands and flags in a shell
     Completions {
         /// The shell
         shell: Shell,
     },
-    /// Write the man pages into a folder
+    /// Writes the man pages into a folder
     #[command(hide = true)]
     Man {
         /// The folder
@@ -80,7 +81,7 @@ pub struct UpArguments {
     /// What to start.
     #[command(flatten)]
     pub stack: StartArguments,
-    /// Create this topic; repeatable, or comma separated
+    /// Topic to create, with one partition unless given; repeatable, or comma separated
     #[arg(long = "topic", value_name = "NAME[:PARTITIONS]", value_parser = values::topic, value_delimiter = ',',
           default_value = "createOrder,readOrder,updateOrder,cancelOrder,createOrder.reply", env = "HARNESS_TOPICS")]
     pub topics: Vec<(String, i32)>,
@@ -92,7 +93,7 @@ pub struct DemoArguments {
     /// Where to run.
     #[command(flatten)]
     pub target: TargetArguments,
-    /// The service's executable [default: beside this one]
+    /// Executable of the service [default: in the folder of this program]
     #[arg(long, value_name = "FILE", env = "HARNESS_ORDER_SERVICE")]
     pub order_service: Option<PathBuf>,
 }
@@ -100,23 +101,24 @@ pub struct DemoArguments {
 /// A stack that the harness starts.
 #[derive(Debug, Args)]
 pub struct StartArguments {
-    /// Broker and store to run against [default: embedded, or external with --kafka and --store]
+    /// Broker and store to use [default: embedded; external with --kafka and --store]
     #[arg(long, env = "HARNESS_STACK")]
     pub stack: Option<StackKind>,
-    /// Brokers, stack native: with 3, topics are on all of them, and a record is accepted once two have it
+    /// Stack native: number of brokers
+    ///
+    /// With 3, each topic is on all brokers, and a record is accepted once two brokers have it.
     #[arg(long, default_value_t = 1, value_name = "N", env = "HARNESS_BROKERS",
           value_parser = RangedU64ValueParser::<usize>::new().range(1..=5))]
     pub brokers: usize,
-    /// Port of the (first) broker on 127.0.0.1, stacks embedded and native [default: a free one; of `up` 9092, if it
-    /// is free]
+    /// Stacks embedded and native: port of the first broker [default: a free one; `up` prefers 9092]
     #[arg(long, value_name = "PORT", env = "HARNESS_KAFKA_PORT",
           value_parser = clap::value_parser!(u16).range(1..))]
     pub kafka_port: Option<u16>,
-    /// Port of the store on 127.0.0.1, stacks embedded and native [default: a free one; of `up` 6666, if it is free]
+    /// Stacks embedded and native: port of the store [default: a free one; `up` prefers 6666]
     #[arg(long, value_name = "PORT", env = "HARNESS_STORE_PORT",
           value_parser = clap::value_parser!(u16).range(1..))]
     pub store_port: Option<u16>,
-    /// The compose file, stack docker
+    /// Stack docker: the compose file
     #[arg(
         long,
         value_name = "FILE",
@@ -132,7 +134,9 @@ pub struct TargetArguments {
     /// What to start.
     #[command(flatten)]
     pub start: StartArguments,
-    /// Your own broker, kafka://host[:port][,host[:port]]; together with --store
+    /// Your own broker, such as `kafka://host:9092`; needs --store
+    ///
+    /// Several brokers: `kafka://host:port,host:port`. Give a URL with a password in the variable.
     #[arg(
         long,
         value_name = "URL",
@@ -142,7 +146,9 @@ pub struct TargetArguments {
         value_parser = Quietly(values::kafka_url)
     )]
     pub kafka: Option<String>,
-    /// Your own store, redis://[user:password@]host:port; together with --kafka
+    /// Your own store, such as `redis://host:6666`; needs --kafka
+    ///
+    /// With a password: `redis://user:password@host:port`, in the variable.
     #[arg(
         long,
         value_name = "URL",
@@ -151,19 +157,21 @@ pub struct TargetArguments {
         hide_env_values = true
     )]
     pub store: Option<String>,
-    /// A librdkafka property for every client, applied last; may be given many times (in the variable: one per line)
+    /// librdkafka property for every client; repeatable
+    ///
+    /// It wins over all other settings. The variable has one property a line. Give secrets there.
     #[arg(short = 'X', value_name = "KEY=VALUE", value_parser = Quietly(values::property),
           env = "HARNESS_CLIENT_PROPERTIES", hide_env_values = true, value_delimiter = '\n')]
     pub properties: Vec<(String, String)>,
 }
 
-/// The programs under test, where they are not the ones that were built together with this one.
+/// The programs under test.
 #[derive(Debug, Clone, Args)]
 pub struct ProgramArguments {
-    /// The service's executable [default: beside this one]
+    /// Executable of the service [default: in the folder of this program]
     #[arg(long, value_name = "FILE", env = "HARNESS_ORDER_SERVICE")]
     pub order_service: Option<PathBuf>,
-    /// The load client's executable [default: beside this one]
+    /// Executable of the load client [default: in the folder of this program]
     #[arg(long, value_name = "FILE", env = "HARNESS_LOAD_CLIENT")]
     pub load_client: Option<PathBuf>,
 }

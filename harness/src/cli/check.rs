@@ -1,4 +1,4 @@
-//! From what was typed to what is meant: rules that span several flags, and errors of one line.
+//! Reads the command line, and checks rules that span several flags. Each error is one line.
 
 use std::ffi::OsString;
 use std::time::Duration;
@@ -13,19 +13,19 @@ use tokio_util::sync::CancellationToken;
 use super::arguments::{Cli, Command, StartArguments, TargetArguments};
 use crate::stack::{StackKind, StackOptions};
 
-/// For each of the two variants. Measured with 10 users: after 15 s of `tasks` alone, the first run that
-/// counted still had a fifth less throughput than the later ones. So this is no promise that the broker's JVM
-/// is level by then; what is left of its warming up, the balanced order of the blocks spreads over both.
+/// Length of the rehearsal of each variant. Measured with 10 users: after 15 s of `tasks` alone, the first run that
+/// counted still had a fifth less throughput than the later ones. So the broker's JVM may still get faster after the
+/// rehearsal. The balanced order of the blocks spreads that over all variants.
 const NATIVE_REHEARSAL: Duration = Duration::from_secs(15);
 
-/// The file of an experiment: beside the flags it has the variants.
+/// The file of an experiment. It has flags and variants.
 const FILE: TomlFile<'_> = TomlFile {
     flag: "file",
     program: "harness",
     beside: &["variants"],
 };
 
-/// The same for one run, which passes over what only an experiment has.
+/// The same file for one run, which ignores the settings that only an experiment has.
 const OF_BENCH: TomlFile<'_> = TomlFile {
     beside: &[
         "variants",
@@ -41,14 +41,14 @@ const OF_BENCH: TomlFile<'_> = TomlFile {
     ..FILE
 };
 
-/// The flags of which one value is a whole list: the command line's replaces the variable's.
+/// Flags whose value on the command line replaces the variable's, because one value is a whole list.
 const LISTS: [&str; 4] = ["only", "users", "partitions", "instances"];
 
-/// Reads the command line and the variables, which stand for flags.
+/// Reads the command line, and the variables of its flags.
 ///
 /// # Errors
 ///
-/// clap's own error, also for `--help` and `--version`.
+/// Fails with clap's own error, also for `--help` and `--version`.
 pub fn parse<I>(arguments: I) -> Result<(Cli, Origins), clap::Error>
 where
     I: IntoIterator<Item: Into<OsString>>,
@@ -65,10 +65,9 @@ where
     let given = flags_and_variables::read_with_file(command.clone(), arguments, &LISTS, file)?;
     let cli = Cli::from_arg_matches(&given.matches).map_err(|error| error.format(&mut command))?;
     let wrong = match &cli.command {
-        Command::Up(up) if up.stack.stack == Some(StackKind::External) => Err(
-            "--stack external: there is nothing to start; use embedded, native or docker"
-                .to_owned(),
-        ),
+        Command::Up(up) if up.stack.stack == Some(StackKind::External) => {
+            Err("--stack external has nothing to start: use embedded, native or docker".to_owned())
+        }
         Command::Up(_) | Command::Soak(_) | Command::Completions { .. } | Command::Man { .. } => {
             Ok(())
         }
@@ -78,7 +77,7 @@ where
         Command::Limits(limits) => limits.target.check().and(limits.check()),
         Command::Bench(bench) if bench.out.extension().is_none_or(|end| end != "csv") => {
             Err(format!(
-                "--out {}: it takes a file that ends in .csv",
+                "--out {}: takes a file whose name ends in .csv",
                 bench.out.display()
             ))
         }
@@ -97,13 +96,12 @@ where
     Ok((cli, given.origins))
 }
 
-/// Every user of the machine can read a command line. The harness hands passwords on by variables, and would
-/// be of no use if it were given them otherwise.
+/// Refuses passwords on the command line, which every user of the machine can read.
 fn refuse_passwords(matches: &ArgMatches) -> Result<(), String> {
     let Some((_, own)) = matches.subcommand() else {
         return Ok(());
     };
-    // Not all sub-commands have these flags.
+    // Only some sub-commands have these flags.
     let typed = |id: &str| {
         let has = own.try_contains_id(id).is_ok();
         has && own.value_source(id) == Some(ValueSource::CommandLine)
@@ -147,7 +145,7 @@ impl StartArguments {
 }
 
 impl TargetArguments {
-    /// The stack that is meant: URLs alone mean the external one.
+    /// The stack to use. URLs without `--stack` mean the external one.
     #[must_use]
     pub fn kind(&self) -> StackKind {
         match self.start.stack {
@@ -174,7 +172,7 @@ impl TargetArguments {
                 Err("--stack external needs --kafka URL and --store URL".to_owned())
             }
             (kind, true) if kind != StackKind::External => Err(format!(
-                "--kafka and --store go with --stack external, not with --stack {}",
+                "--kafka and --store need --stack external, not --stack {}",
                 kind.name()
             )),
             _ => Ok(()),
@@ -182,7 +180,7 @@ impl TargetArguments {
     }
 }
 
-/// How long a broker of that kind is rehearsed with unless told.
+/// The default length of a rehearsal on a stack of that kind.
 pub(crate) fn rehearsal(kind: StackKind) -> Duration {
     match kind {
         StackKind::Native => NATIVE_REHEARSAL,

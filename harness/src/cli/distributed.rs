@@ -13,18 +13,20 @@ use crate::stack::StackKind;
 /// `harness distributed`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-One run of several load clients on this machine, which find each other by Kafka's log; or, with
---kill, one for each of those who are killed. Exit code 1 says that a promise was broken; which,
-stands below the table. See docs/distributed.md.")]
+Several load clients on this machine send one load together. They find each
+other through Kafka's log. With --kill, there is one run for each of its values.
+
+Exit code 1: a promise was broken. The lines below the table say which one.
+See docs/distributed.md.")]
 pub struct DistributedArguments {
-    /// Where to run: native or docker, whose brokers keep a log as Kafka does
+    /// Broker and store to use: native or docker
     #[arg(long, default_value = "native", env = "HARNESS_STACK")]
     pub stack: StackKind,
-    /// Load clients that send
+    /// Number of load clients that send
     #[arg(long, default_value_t = 3, value_name = "N", env = "HARNESS_WORKERS",
           value_parser = RangedU64ValueParser::<usize>::new().range(2..=16))]
     pub workers: usize,
-    /// Who is killed (kill -9) in the middle of a run: worker, coordinator, both; comma separated
+    /// Clients to kill with kill -9 during a run, comma separated [default: none]
     #[arg(
         long,
         value_enum,
@@ -33,14 +35,14 @@ pub struct DistributedArguments {
         env = "HARNESS_KILL"
     )]
     pub kill: Vec<Killed>,
-    /// Requests a second of all clients together
+    /// Requests per second of all clients together
     #[arg(long, default_value_t = 60, value_name = "NUMBER", env = "HARNESS_RATE",
           value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub rate: u32,
     /// How long each run sends
     #[arg(long, default_value = "10s", value_name = "TIME", env = "HARNESS_RUN_TIME", value_parser = values::duration)]
     pub run_time: Duration,
-    /// Keep reports and logs of all clients in this folder [default: they are not kept]
+    /// Keep reports and logs of all clients in this folder [default: keep none]
     #[arg(long, value_name = "FOLDER", env = "HARNESS_RESULTS")]
     pub results: Option<PathBuf>,
     /// The programs.
@@ -48,14 +50,14 @@ pub struct DistributedArguments {
     pub programs: ProgramArguments,
 }
 
-/// Who is killed.
+/// The clients that are killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Killed {
-    /// One of those who send
+    /// One client that sends
     Worker,
-    /// The one who leads: another one takes the run over
+    /// The client that leads the run; another one takes the run over
     Coordinator,
-    /// One who sends and the one who leads
+    /// A worker and the coordinator
     Both,
 }
 
@@ -64,7 +66,7 @@ impl DistributedArguments {
         match self.stack {
             StackKind::Native | StackKind::Docker => Ok(()),
             StackKind::Embedded | StackKind::External => Err(format!(
-                "--stack {}: several load clients need the log of a Kafka that this command starts; use native or docker",
+                "--stack {}: several load clients need a Kafka that this command starts: use native or docker",
                 self.stack.name()
             )),
         }

@@ -18,13 +18,13 @@ use crate::system::Ready;
 /// `harness bench`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Beside --out results/baseline.csv it writes results/baseline.json (the load client's
-summary), results/baseline.environment.json, and logs in results/baseline.logs/.")]
+With --out results/baseline.csv, it also writes results/baseline.json (summary),
+results/baseline.environment.json, and logs in results/baseline.logs/.")]
 pub struct BenchArguments {
-    /// Which variant of the experiment: its name, or baseline for the first one
+    /// Name of the variant, or baseline for the first one
     #[arg(long, value_name = "NAME", env = "HARNESS_VARIANT")]
     pub variant: String,
-    /// Where to write the requests
+    /// Write all requests to this CSV file
     #[arg(long, value_name = "FILE.csv", env = "HARNESS_OUT")]
     pub out: PathBuf,
     /// What is under test.
@@ -43,27 +43,36 @@ pub struct BenchArguments {
 #[command(after_help = "\
 Examples:
   harness experiment
-      the orders service, one record at a time against one task for each, on the mock broker
-  harness experiment --stack native --baseline './serve --threads 1' --changed './serve --threads 8' \\
-      --topic requests --ready line=listening
-      any two commands; both find KAFKA, TOPIC, REPLY_TOPIC, GROUP, STORE and PORT in their
-      environment, and {kafka}, {topic} and so on stand for them in commands
+      the orders service on the mock broker: one record at a time against one
+      task per record
+  harness experiment --stack native --topic requests --ready line=listening \\
+    --baseline './serve --threads 1' --changed './serve --threads 8'
+      any two commands
   harness experiment --stack native --baseline-rev main --changed-rev HEAD \\
-      --build 'cargo build --release -p app' --run 'target/release/app --topic {topic}' --fail-on slower
-      two revisions of this repository: the check of a pull request
+    --build 'cargo build --release -p app' \\
+    --run 'target/release/app --topic {topic}' --fail-on slower
+      two revisions of this repository, as a check of a pull request
   harness experiment --file experiment.toml
-      variants, load, stack and threshold from a file; each report leaves one that repeats it
+      variants and flags from a file; each report has such a file, to repeat it
 
-It writes <results>/<time>-<stack>/ with report.html, comparison.json, experiment.json,
-experiment.toml and one folder for each run (requests, environment.json, logs), and points
-<results>/latest at it.
+The commands find KAFKA, TOPIC, REPLY_TOPIC, GROUP, STORE and PORT in their
+environment. In a command, {kafka}, {topic} and so on stand for these values.
 
-Exit codes: 0 done, 1 a run did not take place, 2 wrong use, 4 --fail-on, 130 interrupted.")]
+It writes <results>/<time>-<stack>/ with report.html, comparison.json,
+experiment.json, experiment.toml, and a folder for each run (requests,
+environment.json, logs). <results>/latest points to the newest report.
+
+Exit codes:
+  0    done
+  1    a run did not take place
+  2    the command line is wrong
+  4    --fail-on is broken
+  130  interrupted")]
 pub struct ExperimentArguments {
     /// What is under test.
     #[command(flatten)]
     pub subject: SubjectArguments,
-    /// The command of the baseline, quoted as for a shell; no shell runs it
+    /// Command of the baseline, quoted as for a shell; no shell runs it
     #[arg(
         long,
         value_name = "COMMAND",
@@ -71,7 +80,7 @@ pub struct ExperimentArguments {
         env = "HARNESS_BASELINE"
     )]
     pub baseline: Option<String>,
-    /// The command of the change
+    /// Command of the change
     #[arg(
         long,
         value_name = "COMMAND",
@@ -79,7 +88,7 @@ pub struct ExperimentArguments {
         env = "HARNESS_CHANGED_COMMAND"
     )]
     pub changed: Option<String>,
-    /// Where the baseline runs [default: here]
+    /// Folder in which the baseline runs [default: here]
     #[arg(
         long,
         value_name = "FOLDER",
@@ -87,7 +96,7 @@ pub struct ExperimentArguments {
         env = "HARNESS_WORKDIR_BASELINE"
     )]
     pub workdir_baseline: Option<PathBuf>,
-    /// Where the change runs [default: here]
+    /// Folder in which the change runs [default: here]
     #[arg(
         long,
         value_name = "FOLDER",
@@ -95,14 +104,16 @@ pub struct ExperimentArguments {
         env = "HARNESS_WORKDIR_CHANGED"
     )]
     pub workdir_changed: Option<PathBuf>,
-    /// The revision of this git repository that is the baseline; a work tree is made of it, and removed
+    /// Git revision of the baseline; needs --changed-rev and --run
+    ///
+    /// It runs in a temporary work tree of this repository.
     #[arg(long, value_name = "REVISION", requires_all = ["changed_rev", "run"], conflicts_with = "baseline",
           env = "HARNESS_BASELINE_REV")]
     pub baseline_rev: Option<String>,
-    /// The revision that is the change
+    /// Git revision of the change
     #[arg(long, value_name = "REVISION", requires_all = ["baseline_rev", "run"], env = "HARNESS_CHANGED_REV")]
     pub changed_rev: Option<String>,
-    /// Builds a revision, once, in its work tree
+    /// Command that builds a revision in its work tree, once
     #[arg(
         long,
         value_name = "COMMAND",
@@ -110,7 +121,7 @@ pub struct ExperimentArguments {
         env = "HARNESS_BUILD"
     )]
     pub build: Option<String>,
-    /// Runs a revision, in its work tree
+    /// Command that runs a revision in its work tree
     #[arg(
         long,
         value_name = "COMMAND",
@@ -118,44 +129,51 @@ pub struct ExperimentArguments {
         env = "HARNESS_RUN"
     )]
     pub run: Option<String>,
-    /// What tells that a command serves: line=TEXT of its output, http=URL that answers 2xx, or group, which has
-    /// divided its partitions (not on the mock broker) [default: group]
+    /// How to see that a command serves: line=TEXT, http=URL or group [default: group]
+    ///
+    /// line: its output has this text. http: the URL answers 2xx. group: the consumer group has assigned its
+    /// partitions, which the mock broker cannot tell.
     #[arg(long, value_name = "WHEN", env = "HARNESS_READY")]
     pub ready: Option<Ready>,
-    /// A variable of both commands, beside KAFKA and the like; may be given many times
+    /// Environment variable of both commands, beside KAFKA and the others; repeatable
     #[arg(long = "env", value_name = "NAME=VALUE", value_parser = Quietly(values::variable), value_delimiter = '\n',
           env = "HARNESS_ENV", hide_env_values = true)]
     pub environment: Vec<(String, String)>,
-    /// So many blocks, each one run of each variant, looked at once; a verdict needs five
+    /// Fixed number of blocks; a verdict needs 5 [default: as --until-decided]
+    ///
+    /// A block is one run of each variant. The verdict comes once, after the last block.
     #[arg(long, value_name = "N", env = "HARNESS_TRIALS",
           value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub trials: Option<u32>,
-    /// Blocks until the change is faster, slower or equivalent, looked at after each: the default without --trials,
-    /// over which it wins
+    /// Run blocks until the change is faster, slower or equivalent: the default without --trials
+    ///
+    /// The verdict may come after each block. This flag wins over --trials.
     #[arg(long, env = "HARNESS_UNTIL_DECIDED")]
     pub until_decided: bool,
-    /// At least so many of them
+    /// With --until-decided: least number of blocks
     #[arg(long, default_value_t = 4, value_name = "N", env = "HARNESS_MIN_TRIALS",
           value_parser = clap::value_parser!(u32).range(3..=1000))]
     pub min_trials: u32,
-    /// At most so many of them, those that are repeated because a run was invalid included
+    /// With --until-decided: most blocks, with those repeated after an invalid run
     #[arg(long, default_value_t = 40, value_name = "N", env = "HARNESS_MAX_TRIALS",
           value_parser = clap::value_parser!(u32).range(3..=1000))]
     pub max_trials: u32,
-    /// Decides which blocks start with which variant [default: from the clock; recorded]
+    /// Seed of the order of the variants [default: from the clock; recorded]
     #[arg(long, value_name = "NUMBER", env = "HARNESS_SEED")]
     pub seed: Option<u64>,
-    /// Run the baseline against itself too, six blocks or --trials, and show what is noise; =only runs nothing else
+    /// Compare the baseline with itself too, which shows the noise; =only runs nothing else
+    ///
+    /// It runs six blocks, or --trials.
     #[arg(long, value_name = "WHEN", num_args = 0..=1, require_equals = true, default_missing_value = "first",
           env = "HARNESS_CALIBRATE")]
     pub calibrate: Option<Calibration>,
-    /// The relative change that counts as a difference
+    /// Smallest relative change that counts as a difference
     #[arg(long, default_value = "2%", value_parser = values::share, env = "HARNESS_THRESHOLD")]
     pub threshold: f64,
-    /// Exit with 4 on this verdict of any variant, and when there is none
+    /// Exit with code 4 on this verdict of any variant, or without a verdict
     #[arg(long, value_enum, value_name = "VERDICT", env = "HARNESS_FAIL_ON")]
     pub fail_on: Option<FailOn>,
-    /// Write verdict and changes as Markdown, for a pull request
+    /// Write verdict and changes to this Markdown file, for a pull request
     #[arg(long, value_name = "FILE", env = "HARNESS_MARKDOWN")]
     pub markdown: Option<PathBuf>,
     /// Folder for reports and runs
@@ -175,7 +193,7 @@ pub struct ExperimentArguments {
 }
 
 impl ExperimentArguments {
-    /// How many blocks there are.
+    /// The number of blocks.
     #[must_use]
     pub fn length(&self) -> Length {
         match self.trials.filter(|_| !self.until_decided) {
@@ -196,7 +214,7 @@ impl ExperimentArguments {
         ];
         if let Some((flag, _)) = of_commands.iter().find(|(_, is_given)| *is_given && !own) {
             return Err(format!(
-                "{flag} goes with --baseline and --changed, or with --run; a variant of a file has its own"
+                "{flag} needs --baseline and --changed, or --run; the variants of a file have their own"
             ));
         }
         if self.min_trials > self.max_trials {
@@ -212,15 +230,17 @@ impl ExperimentArguments {
 /// What is under test.
 #[derive(Debug, Args)]
 pub struct SubjectArguments {
-    /// Take variants, and flags that are not given, from this TOML file, each flag by its long name [default: the
-    /// orders service, serial and tasks]
+    /// Read variants and flags from this TOML file [default: the orders service, serial and tasks]
+    ///
+    /// A flag has its long name there. The command line and variables win over the file.
     #[arg(long, value_name = "FILE", env = "HARNESS_FILE")]
     pub file: Option<PathBuf>,
-    /// What the experiment is called in its report
+    /// Title of the report
     #[arg(long, value_name = "TEXT", env = "HARNESS_TITLE")]
     pub title: Option<String>,
-    /// What the request topic is called, behind a prefix that is different in each run; that of the replies ends in
-    /// .reply [default: createOrder]
+    /// Name of the request topic, behind a prefix that is new in each run [default: createOrder]
+    ///
+    /// The reply topic has the same name and the suffix .reply.
     #[arg(long, value_name = "NAME", value_parser = values::topic_name, env = "HARNESS_TOPIC")]
     pub topic: Option<String>,
 }
@@ -240,32 +260,33 @@ pub struct LoadArguments {
     #[arg(short = 't', long, default_value = "10s", value_name = "TIME", env = "HARNESS_RUN_TIME",
           value_parser = values::positive_duration)]
     pub run_time: Duration,
-    /// First part of each run that is not measured
+    /// First part of each run, which is not measured
     #[arg(long, default_value = "2s", value_name = "TIME", env = "HARNESS_WARM_UP",
           value_parser = values::duration)]
     pub warm_up: Duration,
-    /// A first run of each variant, this long, that is thrown away: it warms a broker that has just been started,
-    /// whose JVM makes the first runs slower [default: 15s with stack native, else 0s]
+    /// Length of a first run of each variant that is thrown away [default: 15s on stack native, else 0s]
+    ///
+    /// It warms up a broker that has just started: its JVM makes the first runs slower.
     #[arg(long, value_name = "TIME", value_parser = values::duration, env = "HARNESS_REHEARSAL")]
     pub rehearsal: Option<Duration>,
-    /// Partitions of each run's topics (the article's topics have one)
+    /// Partitions of each run's topics
     #[arg(long, default_value_t = 1, value_name = "N", env = "HARNESS_PARTITIONS",
           value_parser = clap::value_parser!(i32).range(1..=1000))]
     pub partitions: i32,
-    /// How long a service may take until it serves
+    /// How long a service may take to get ready
     #[arg(long, default_value = "60s", value_name = "TIME", value_parser = values::positive_duration,
           env = "HARNESS_READY_TIMEOUT")]
     pub ready_timeout: Duration,
-    /// The requests, as the load client's --scenario takes them [default: orders]
+    /// TOML file with the requests, as for `load-client --scenario` [default: orders]
     #[arg(long, value_name = "FILE", env = "HARNESS_SCENARIO")]
     pub scenario: Option<PathBuf>,
-    /// The conventions of the service's framework, as the load client's --profile takes them
+    /// Conventions of the service's framework, as for `load-client --profile`
     #[arg(long, value_name = "NAME", env = "HARNESS_PROFILE")]
     pub profile: Option<String>,
-    /// Further flags of the load client, quoted as for a shell
+    /// Further flags for the load client, quoted as for a shell
     #[arg(long, value_name = "FLAGS", value_parser = values::words, allow_hyphen_values = true, env = "HARNESS_LOAD")]
     pub load: Option<values::Words>,
-    /// The load client's executable [default: beside this one]
+    /// Executable of the load client [default: in the folder of this program]
     #[arg(long, value_name = "FILE", env = "HARNESS_LOAD_CLIENT")]
     pub load_client: Option<PathBuf>,
 }
@@ -283,7 +304,7 @@ impl LoadArguments {
         ))
     }
 
-    /// The settings that every run of this command on a stack of that kind shares.
+    /// The settings of every run of this command on a stack of that kind.
     #[must_use]
     pub fn settings(&self, kind: StackKind, topic: &str) -> Settings {
         let scenario = self.scenario.as_ref();

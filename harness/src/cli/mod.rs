@@ -1,4 +1,4 @@
-//! The command line: what was typed, and the checked settings that the rest of the program sees.
+//! The command line: the flags, their checks, and the settings for the rest of the program.
 
 mod arguments;
 mod check;

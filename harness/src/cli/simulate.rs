@@ -22,23 +22,26 @@ Examples:
       the same in shorter pieces
   harness simulate --join results/*-simulate-native/simulate.json
       one table of all pieces
-  harness simulate --only aa,30% --experiments 2 --changed 1 --truth-trials 2 --truth-time 2s
+  harness simulate --only aa,30% --experiments 2 --changed 1 \\
+    --truth-trials 2 --truth-time 2s
       a first look on the mock broker, in five minutes
 
-It writes <results>/<time>-simulate-<stack>/ with simulate.json (each verdict with its
-interval) and simulate.md (the table), after each experiment; Ctrl-C keeps what there is.
-The runs of wrong and missing verdicts stay there too. The slowed service is built by
-`cargo build --release -p harness --example slowed`, which `make simulate STACK=...` does.")]
+After each experiment it writes <results>/<time>-simulate-<stack>/ with
+simulate.json (each verdict and its interval) and simulate.md (the table).
+Ctrl-C keeps them. The runs of wrong and missing verdicts are kept there too.
+
+`make simulate STACK=...` builds the slowed service. Without make:
+  cargo build --release -p harness --example slowed")]
 pub struct SimulateArguments {
-    /// Experiments without a change
+    /// Number of experiments without a change
     #[arg(short = 'n', long, default_value_t = 50, value_name = "N", env = "HARNESS_EXPERIMENTS",
           value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub experiments: u32,
-    /// Experiments with each change
+    /// Number of experiments with each change
     #[arg(long, default_value_t = 20, value_name = "N", env = "HARNESS_CHANGED",
           value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub changed: u32,
-    /// Which experiments: aa (without a change), and how much longer the median round trip is to take
+    /// Kinds of experiment, comma separated: aa has no change, 3% makes the median round trip 3 % longer
     #[arg(
         long,
         default_value = "aa,3%,5%,30%",
@@ -47,7 +50,9 @@ pub struct SimulateArguments {
         env = "HARNESS_ONLY"
     )]
     pub only: Vec<Change>,
-    /// Blocks of each experiment, each one run of either side; a verdict needs five
+    /// Blocks of each experiment; a verdict needs 5
+    ///
+    /// A block is one run of each side.
     #[arg(long, default_value_t = 6, value_name = "N", env = "HARNESS_TRIALS",
           value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub trials: u32,
@@ -55,30 +60,31 @@ pub struct SimulateArguments {
     #[arg(short = 't', long, default_value = "4s", value_name = "TIME", env = "HARNESS_RUN_TIME",
           value_parser = values::positive_duration)]
     pub run_time: Duration,
-    /// First part of each run that is not measured
+    /// First part of each run, which is not measured
     #[arg(long, default_value = "1s", value_name = "TIME", env = "HARNESS_WARM_UP",
           value_parser = values::duration)]
     pub warm_up: Duration,
-    /// Blocks that measure what a change truly does
+    /// Blocks that measure the true effect of each change
     #[arg(long, default_value_t = 12, value_name = "N", env = "HARNESS_TRUTH_TRIALS",
           value_parser = clap::value_parser!(u32).range(2..=1000))]
     pub truth_trials: u32,
-    /// Length of one run of these, and of those that measure the baseline's median
+    /// Length of one run of these blocks, and of those that measure the baseline's median
     #[arg(long, default_value = "5s", value_name = "TIME", env = "HARNESS_TRUTH_TIME",
           value_parser = values::positive_duration)]
     pub truth_time: Duration,
-    /// A first run of the service that is thrown away: it warms a broker that has just been started
-    /// [default: 15s with stack native, else 0s]
+    /// Length of a first run that is thrown away [default: 15s on stack native, else 0s]
+    ///
+    /// It warms up a broker that has just started.
     #[arg(long, value_name = "TIME", value_parser = values::duration, env = "HARNESS_REHEARSAL")]
     pub rehearsal: Option<Duration>,
     /// Simulated users, each with one request at a time; all start at once
     #[arg(short, long, default_value_t = 10, value_name = "N", env = "HARNESS_USERS",
           value_parser = RangedU64ValueParser::<u32>::new().range(1..=100_000))]
     pub users: u32,
-    /// The relative change that counts as a difference
+    /// Smallest relative change that counts as a difference
     #[arg(long, default_value = "2%", value_parser = values::share, env = "HARNESS_THRESHOLD")]
     pub threshold: f64,
-    /// Decides the order inside the blocks of all experiments [default: from the clock; recorded]
+    /// Seed of the order inside the blocks [default: from the clock; recorded]
     #[arg(long, value_name = "NUMBER", env = "HARNESS_SEED")]
     pub seed: Option<u64>,
     /// Keep the runs of right verdicts too
@@ -92,13 +98,13 @@ pub struct SimulateArguments {
         env = "HARNESS_RESULTS"
     )]
     pub results: PathBuf,
-    /// Run nothing: print one table of what these simulate.json hold
+    /// Print one table of these simulate.json files, and run nothing
     #[arg(long, value_name = "FILES", num_args = 1.., conflicts_with_all = ["only", "experiments", "changed"])]
     pub join: Vec<PathBuf>,
     /// Where to run.
     #[command(flatten)]
     pub target: TargetArguments,
-    /// The load client's executable [default: beside this one]
+    /// Executable of the load client [default: in the folder of this program]
     #[arg(long, value_name = "FILE", env = "HARNESS_LOAD_CLIENT")]
     pub load_client: Option<PathBuf>,
 }

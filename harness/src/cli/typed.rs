@@ -1,4 +1,4 @@
-//! Writes flags as a user would type them, for the command that a report names. It holds no secret.
+//! Writes flags as a user types them, for the command in a report. It writes no secret.
 
 use std::time::Duration;
 
@@ -7,17 +7,17 @@ use kafka_cluster_url::shown;
 
 use super::arguments::TargetArguments;
 
-/// A duration as a flag takes it, in one word.
+/// A duration in the form that a flag takes, in one word.
 pub(crate) fn duration(time: Duration) -> String {
     format_duration(time).to_string().replace(' ', "")
 }
 
-/// A share as a percentage, free of the rounding that comes with the share.
+/// A share as a percentage, without the rounding error of the share.
 pub(crate) fn percentage(share: f64) -> f64 {
     (share * 1e8).round() / 1e6
 }
 
-/// Where to run: the stack, what is not its default, and the properties of the clients.
+/// The flags of the stack that differ from the defaults, and the properties of the clients.
 pub(crate) fn target(target: &TargetArguments) -> String {
     let mut typed = match (target.kafka.is_some(), target.kind().name()) {
         (true, _) => "--kafka URL --store URL".to_owned(),

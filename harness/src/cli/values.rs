@@ -1,4 +1,4 @@
-//! Reads the values of flags. Each error says what the flag takes; clap adds which flag it was.
+//! Reads the values of flags. Each error says what the flag takes; clap adds the name of the flag.
 
 use std::time::Duration;
 
@@ -56,17 +56,17 @@ pub(super) fn variable(text: &str) -> Result<(String, String), String> {
         .ok_or_else(|| "takes NAME=VALUE".to_owned())
 }
 
-/// Words as a shell tells them apart.
+/// Words, split as a shell does.
 #[derive(Debug, Clone)]
 pub struct Words(pub(super) Vec<String>);
 
 /// Words, quoted as for a shell.
 pub(super) fn words(text: &str) -> Result<Words, String> {
     let words = shlex::split(text).map(Words);
-    words.ok_or_else(|| "takes words; a quote is open".to_owned())
+    words.ok_or_else(|| "takes words quoted as for a shell; a quote is not closed".to_owned())
 }
 
-/// A topic and its number of partitions, one if none is given.
+/// A topic and its number of partitions, by default one.
 pub(super) fn topic(text: &str) -> Result<(String, i32), String> {
     let (name, partitions) = match text.split_once(':') {
         Some((name, count)) => (name, count.parse().ok()),
@@ -76,12 +76,10 @@ pub(super) fn topic(text: &str) -> Result<(String, i32), String> {
     let partitions = partitions.filter(|count| is_name && (1..=1000).contains(count));
     partitions
         .map(|count| (name.to_owned(), count))
-        .ok_or_else(|| {
-            "takes a topic, and a number of partitions from 1 to 1000 after a colon".to_owned()
-        })
+        .ok_or_else(|| "takes a topic, or TOPIC:PARTITIONS with 1 to 1000 partitions".to_owned())
 }
 
-/// A cluster's URL; what is wrong with one is told without a password in it.
+/// A cluster's URL. The error shows no password.
 pub(super) fn kafka_url(text: &str) -> Result<String, String> {
     let read = ClusterUrl::parse(text);
     read.map(|_| text.to_owned())

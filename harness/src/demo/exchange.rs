@@ -1,4 +1,4 @@
-//! A client of the service with nothing of ours in it: plain records with the article's header names.
+//! A client of the service that uses none of this project's libraries: plain records with the article's header names.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ pub struct WireRecord {
     pub topic: String,
     /// The key, if it has one.
     pub key: Option<Vec<u8>>,
-    /// Names and values in their order.
+    /// Names and values, in order.
     pub headers: Vec<(String, Option<Vec<u8>>)>,
     /// The value, if it has one.
     pub value: Option<Vec<u8>>,
@@ -47,7 +47,7 @@ impl Exchange {
     ) -> Result<Self> {
         let request_id = Uuid::new_v4().to_string();
         let request = request(topic, reply_topic, &request_id);
-        // Reading starts at the beginning of the topic, so the reply cannot come too early.
+        // The consumer reads the topic from its beginning, so the reply cannot come too early.
         let consumer = consumer(stack, reply_topic)?;
         let waiting = async {
             send(stack, &request).await?;
@@ -59,7 +59,7 @@ impl Exchange {
         Ok(Self { request, reply })
     }
 
-    /// `order:<id>` of the id in the reply's body.
+    /// `order:<id>`, with the id from the reply's body.
     pub(super) fn order_key(&self) -> Option<String> {
         let body: serde_json::Value = serde_json::from_slice(self.reply.value.as_deref()?).ok()?;
         Some(format!("order:{}", body.get("id")?.as_str()?))
@@ -103,7 +103,7 @@ async fn send(stack: &Stack, record: &WireRecord) -> Result<()> {
 /// A consumer without a group, assigned to every partition of the topic from its beginning.
 fn consumer(stack: &Stack, topic: &str) -> Result<StreamConsumer> {
     let consumer: StreamConsumer = client(stack)
-        // librdkafka wants a group id even where no group is joined.
+        // librdkafka needs a group id even without a group.
         .set("group.id", "unused")
         .set("enable.auto.commit", "false")
         .create()

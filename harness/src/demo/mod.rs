@@ -1,4 +1,4 @@
-//! One order from end to end, shown as it is on the wire: request record, reply record, stored order.
+//! Shows one order from end to end as it is on the wire: request record, reply record, stored order.
 
 mod exchange;
 mod show;
@@ -15,7 +15,7 @@ use crate::stack::Stack;
 
 pub use self::exchange::WireRecord;
 
-/// Runs the demo on a stack that is up, and returns what to show.
+/// Runs the demo on a running stack, and returns the text to show.
 ///
 /// # Errors
 ///
@@ -68,7 +68,7 @@ async fn exchange_and_read(
     let order = stack.stored(&key).await?;
     let mut shown = show::all(&exchange, &key, &order);
     if stack.is_shared() {
-        shown.push_str("\nnote: the order stays in the store, which was there before\n");
+        shown.push_str("\nnote: the order stays in the store, which ran before\n");
     }
     Ok(shown)
 }

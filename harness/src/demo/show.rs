@@ -26,7 +26,7 @@ fn record(title: &str, record: &WireRecord) -> String {
     text
 }
 
-/// Text as it is; bytes that are no text, or would disturb a terminal, escaped.
+/// Text as it is. Bytes that are no text, or that would disturb a terminal, are escaped.
 fn bytes(value: Option<&[u8]>) -> String {
     let Some(value) = value else {
         return "(null)".to_owned();

@@ -1,4 +1,4 @@
-//! Runs of several load clients on this machine, over Kafka's log; some of which lose a client, a coordinator or both.
+//! Runs of several load clients on this machine, over Kafka's log. Some runs lose a client, the coordinator or both.
 
 mod round;
 
@@ -13,7 +13,7 @@ use crate::cli::{DistributedArguments, Killed};
 use crate::service::{Service, ServiceOptions};
 use crate::stack::{Stack, StackOptions};
 
-/// Runs all rounds; returns what to show, and whether all promises were kept.
+/// Runs all rounds. Returns the text to show, and whether all promises were kept.
 ///
 /// # Errors
 ///
@@ -60,7 +60,7 @@ async fn with_service(
     Ok(shown)
 }
 
-/// One round without a kill, or one for each of those who are killed.
+/// One round without a kill, or one for each value of --kill.
 async fn rounds(
     stack: &Stack,
     arguments: &DistributedArguments,
@@ -92,12 +92,12 @@ async fn rounds(
     Ok((shown, outcomes.iter().all(|own| own.is_kept)))
 }
 
-/// Where a client's files go.
+/// The path of a client's file.
 fn file(folder: &Path, run: &str, name: &str) -> PathBuf {
     folder.join(format!("{run}-{name}"))
 }
 
-/// Requests of a schedule with constant spacing.
+/// The number of requests of a schedule with constant spacing.
 fn scheduled(rate: u32, run_time: Duration) -> u64 {
     (f64::from(rate) * run_time.as_secs_f64()).ceil() as u64
 }

@@ -1,4 +1,4 @@
-//! One run of several load clients, and what is promised of it.
+//! One run of several load clients, and the promise that it checks.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,11 +16,11 @@ use crate::programs;
 use crate::stack::Stack;
 use crate::wait::unless_stopped;
 
-/// How long clients take to find each other, on a slow machine.
+/// How long clients may take to find each other, on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// From the order to start until the first request.
+/// Time from the order to start to the first request.
 const DELAY: Duration = Duration::from_secs(2);
-/// How often a log file is looked at.
+/// Time between two looks at a log file.
 const LOOK: Duration = Duration::from_millis(50);
 
 pub(super) struct Round {
@@ -35,14 +35,14 @@ pub(super) struct Round {
     expected: u64,
 }
 
-/// What became of a round.
+/// The result of a round.
 pub(super) struct Outcome {
     pub(super) killed: &'static str,
     pub(super) promise: &'static str,
     pub(super) verdict: String,
     pub(super) requests: u64,
     pub(super) is_kept: bool,
-    /// What the last coordinator told.
+    /// The output of the last coordinator.
     pub(super) shown: String,
 }
 
@@ -67,7 +67,7 @@ impl Round {
         })
     }
 
-    /// Plays it, to the end of all clients.
+    /// Plays the round until all clients have ended.
     pub(super) async fn play(self, stop: &CancellationToken) -> Result<Outcome> {
         let mut workers = Vec::new();
         for number in 1..=self.workers {
@@ -112,7 +112,7 @@ impl Round {
         all.map(str::to_owned).into()
     }
 
-    /// A run that has lost a worker is ended, and whoever takes over one that has lost its leader too goes on.
+    /// The flags of a coordinator that takes the run over. The run goes on even if it has lost a worker.
     fn takes_over(&self) -> Vec<String> {
         let all = ["--resume", &self.run, "--on-worker-loss", "continue"];
         all.map(str::to_owned).into()
@@ -121,10 +121,14 @@ impl Round {
     fn coordinator(&self, called: &str, more: &[String]) -> Result<Child> {
         let host = format!("kafka://{}", self.broker);
         let report = file(&self.folder, &self.run, "report.json");
-        let report = report.to_str().context("--results is no text")?;
+        let report = report
+            .to_str()
+            .context("the path of --results is not UTF-8")?;
         let page = file(&self.folder, &self.run, "report.html");
-        let page = page.to_str().context("--results is no text")?;
-        // Clients, broker and service share this machine, so their clocks are late at times.
+        let page = page
+            .to_str()
+            .context("the path of --results is not UTF-8")?;
+        // All programs share this machine, so that they sometimes read the clock late.
         let own = [
             "run",
             "--host",
@@ -151,7 +155,7 @@ impl Round {
         Child::spawn(called, &self.load_client, all, &log)
     }
 
-    /// Workers tell which part they send when they are ready.
+    /// Waits for all workers. A ready worker writes which part of the load it sends.
     async fn until_all_are_ready(&self, workers: &[Child]) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
         for worker in workers {
@@ -182,15 +186,15 @@ impl Round {
                 requests == self.expected,
             ),
             Some(Killed::Worker) => (
-                "the run is INVALID, and names the worker",
+                "the run is INVALID and names the worker",
                 report["validity"]["verdict"] == "invalid" && names_it,
             ),
             Some(Killed::Coordinator) => (
-                "another one ends the run, and each request has a result",
+                "another coordinator ends the run, and each request has a result",
                 requests == self.expected,
             ),
             Some(Killed::Both) => (
-                "another one ends the run, and names the worker and what it did not send",
+                "another coordinator ends the run, and names the worker and its unsent requests",
                 lost == 1 && names_it,
             ),
         };

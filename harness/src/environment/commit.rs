@@ -1,4 +1,4 @@
-//! The version of the sources, where the harness runs inside a git repository.
+//! The version of the sources, if the harness runs in a git repository.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::git::git;
 
-/// The commit that is checked out, and whether files differ from it.
+/// The commit that is checked out.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Commit {
     /// The full hash.
@@ -16,7 +16,7 @@ pub struct Commit {
 }
 
 impl Commit {
-    /// That of the current folder; `None` outside a repository or without git.
+    /// The commit of the current folder; `None` outside a repository or without git.
     #[must_use]
     pub fn current() -> Option<Self> {
         let here = Path::new(".");

@@ -1,4 +1,4 @@
-//! The machine, as Linux describes it in /proc; elsewhere what the standard library knows.
+//! The machine, from Linux' /proc, or from the standard library on other systems.
 
 use std::fs;
 use std::thread;

@@ -1,4 +1,4 @@
-//! The circumstances of a run, written beside its numbers: without them a number says nothing.
+//! The circumstances of a run. They are written beside its figures, which mean nothing without them.
 
 mod commit;
 mod machine;

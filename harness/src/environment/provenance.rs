@@ -1,4 +1,4 @@
-//! Where, when and of what a figure was made.
+//! Where, when and with which sources a figure was measured.
 
 use std::time::SystemTime;
 
@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{Commit, Machine};
 
-/// What every report says of itself, whatever it reports.
+/// The origin of a report's figures.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Provenance {
     /// When the work began, UTC.
@@ -18,14 +18,14 @@ pub struct Provenance {
     pub commit: Option<Commit>,
     /// The compiler that built the harness, and with it the workspace.
     pub rustc: &'static str,
-    /// Whether that build was optimised: of one without `--release` no figure should be quoted.
+    /// Whether that build was optimised. Do not quote figures of a build without `--release`.
     pub optimised: bool,
     /// The Kafka client library of all programs.
     pub librdkafka: String,
 }
 
 impl Provenance {
-    /// That of this program, on this machine, at this second.
+    /// That of this program on this machine now.
     #[must_use]
     pub fn now() -> Self {
         Self {
@@ -43,7 +43,7 @@ impl Provenance {
         self.date.split('T').next().unwrap_or_default()
     }
 
-    /// The commit in a few characters, and whether the sources differ from it.
+    /// The commit's short hash, and whether the sources differ from it.
     pub(crate) fn short_commit(&self) -> String {
         let Some(commit) = &self.commit else {
             return "no commit".to_owned();
@@ -53,13 +53,13 @@ impl Provenance {
         format!("commit {short}{changed}")
     }
 
-    /// One line for people, below or above figures.
+    /// One line for people, beside figures.
     pub(crate) fn line(&self) -> String {
         let Machine { cpu, cores, os, .. } = &self.machine;
         let debug = if self.optimised {
             ""
         } else {
-            "; built without --release: no figure should be quoted"
+            "; built without --release: do not quote its figures"
         };
         let (date, commit) = (&self.date, self.short_commit());
         format!("{date}, {cores} cores of {cpu}, {os}; {commit}{debug}")

@@ -1,4 +1,4 @@
-//! The record itself: `environment.json`.
+//! The file `environment.json`.
 
 use std::path::Path;
 
@@ -11,25 +11,25 @@ use crate::run::{Identity, Settings, Variant};
 use crate::stack::{Description, Stack};
 use crate::usage::Usage;
 
-/// What `environment.json` says of one run. It holds no secret.
+/// The content of `environment.json` for one run. It has no secret.
 #[derive(Debug, Clone, Serialize)]
 pub struct Environment {
-    /// Where, when and of what.
+    /// Where, when and with which sources.
     #[serde(flatten)]
     pub provenance: Provenance,
     /// Broker and store.
     #[serde(flatten)]
     pub stack: Description,
-    /// What was measured, as it was given.
+    /// The variant's name.
     pub variant: String,
-    /// What it is, in a few words.
+    /// The variant in a few words.
     pub about: String,
     /// The load.
     #[serde(flatten)]
     pub settings: Settings,
-    /// Requests go here.
+    /// The request topic.
     pub topic: String,
-    /// Replies come back here.
+    /// The reply topic.
     pub reply_topic: String,
     /// The service's consumer group.
     pub group_id: String,
@@ -39,7 +39,7 @@ pub struct Environment {
     pub service_command: Vec<String>,
     /// The load client's command line.
     pub load_command: Vec<String>,
-    /// What all processes of the service took while the load client ran; `null` until it has, and where the machine does
+    /// What all processes of the service used while the load client ran; `null` before its end, or if the machine does
     /// not tell.
     pub usage: Option<Usage>,
 }

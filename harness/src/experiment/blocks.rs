@@ -1,4 +1,4 @@
-//! The blocks of an experiment: one run of each side, one after the other.
+//! The blocks of an experiment. Each block has one run of each side, one after the other.
 
 use std::path::Path;
 
@@ -14,14 +14,14 @@ use crate::run::{Identity, Planned, Ran, RunEnd, RunFiles, Settings, Variant, ru
 use crate::stack::Stack;
 use crate::usage::Usage;
 
-/// What each block runs: the sides, the one to compare with first.
+/// The sides that each block runs. The baseline is the first.
 #[derive(Debug)]
 pub(crate) struct Sides {
-    /// What a block is called.
+    /// The word for a block.
     pub(crate) word: &'static str,
-    /// Name and variant of each.
+    /// Name and variant of each side.
     pub(crate) sides: Vec<(String, Variant)>,
-    /// Whether a block with a run that its load client spoiled is repeated, instead of spoiling the whole.
+    /// Whether a block with an INVALID run is repeated. Otherwise the whole comparison has no verdict.
     pub(crate) repeats_invalid: bool,
 }
 
@@ -29,30 +29,30 @@ pub(crate) struct Sides {
 #[derive(Debug, Default)]
 pub(crate) struct Side {
     pub(crate) runs: Vec<Run>,
-    /// What the service took in each.
+    /// What the service used in each run.
     pub(crate) taken: Vec<Option<Taken>>,
 }
 
-/// What a service took in a run, after its warm-up.
+/// What a service used in a run, after its warm-up.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Taken {
     pub(crate) usage: Usage,
-    /// Requests that were meant for that time.
+    /// Requests of that time.
     pub(crate) requests: usize,
 }
 
-/// The blocks that were made.
+/// The blocks that ran.
 #[derive(Debug, Default)]
 pub(crate) struct Made {
-    /// In the order that the blocks have.
+    /// In the order of [`Sides`].
     pub(crate) sides: Vec<Side>,
-    /// How many blocks, those that do not count included.
+    /// The number of blocks, with those that do not count.
     pub(crate) blocks: usize,
-    /// Which of them do not count, and why.
+    /// The blocks that do not count, with the reason.
     pub(crate) dropped: Vec<String>,
 }
 
-/// What the blocks of an experiment share.
+/// The environment of all blocks of an experiment.
 pub(crate) struct Blocks<'a> {
     pub(crate) stack: &'a mut Stack,
     pub(crate) settings: &'a Settings,
@@ -62,7 +62,7 @@ pub(crate) struct Blocks<'a> {
 }
 
 impl Blocks<'_> {
-    /// Makes the blocks in this order, up to the first after which the runs so far decide.
+    /// Runs the blocks in this order, until the runs so far decide.
     pub(crate) async fn run(
         &mut self,
         sides: &Sides,
@@ -104,7 +104,7 @@ impl Blocks<'_> {
         Ok(made)
     }
 
-    /// Makes a block's run of one side.
+    /// Makes the run of one side in a block.
     async fn one(
         &mut self,
         sides: &Sides,
@@ -139,7 +139,7 @@ impl Blocks<'_> {
         }
         if own.latencies_ms.is_empty() {
             bail!(
-                "{name} answered no request well, {} failed: see {}; {}",
+                "{name} gave no good reply, {} requests failed: see {}; {}",
                 own.failures,
                 files.summary.display(),
                 log_tail(&planned.variant.name, &planned.variant.log(&files.logs))

@@ -1,4 +1,4 @@
-//! `--fail-on`: an experiment that was made, and whose verdict is one on which it fails.
+//! `--fail-on`: the experiment took place, but its verdict makes it fail.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! What each variant did and took, side by side: medians over its runs. Pure.
+//! Throughput, latency and usage of each variant: medians over its runs. Pure.
 
 use std::fmt::Write as _;
 
@@ -12,14 +12,14 @@ use super::plan::Experiment;
 /// The file of all variants in an experiment's folder.
 pub(super) const FILE: &str = "variants.json";
 
-/// One variant; `None` is what nothing tells.
+/// The figures of one variant. `None` if unknown.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Figures {
-    /// What it is called.
+    /// Its name.
     pub(super) name: String,
-    /// Its runs.
+    /// Its number of runs.
     pub(super) runs: usize,
-    /// Those of them that the load client spoiled (INVALID).
+    /// Runs in which the load client was the bottleneck (INVALID).
     pub(super) invalid: usize,
     /// Good replies per second.
     pub(super) requests_per_second: Option<f64>,
@@ -27,15 +27,15 @@ pub(super) struct Figures {
     pub(super) p50_ms: Option<f64>,
     /// Its 99th percentile.
     pub(super) p99_ms: Option<f64>,
-    /// Requests of all runs that failed.
+    /// Failed requests of all runs.
     pub(super) failed: u64,
-    /// Processor time of all processes of the service for a request, in milliseconds.
+    /// Processor time per request of all processes of the service, in milliseconds.
     pub(super) cpu_ms: Option<f64>,
     /// The sum of the peaks of its processes, in MiB.
     pub(super) memory_mib: Option<f64>,
 }
 
-/// Those of each variant, in the plan's order.
+/// The figures of each variant, in the plan's order.
 pub(super) fn figures(plan: &Experiment, sides: &[Side]) -> Vec<Figures> {
     let all = plan.variants.iter().zip(sides);
     all.map(|(variant, side)| of(&variant.name, side)).collect()
@@ -68,7 +68,7 @@ fn of(name: &str, side: &Side) -> Figures {
 }
 
 impl Figures {
-    /// In a line, for the page.
+    /// One line, for the page.
     pub(super) fn line(&self) -> String {
         let [rate, p50, p99, cpu, memory] = self.columns();
         format!(
@@ -93,13 +93,13 @@ impl Figures {
     }
 }
 
-/// All of them as Markdown.
+/// All figures as Markdown.
 pub(super) fn markdown(all: &[Figures]) -> String {
     let mut table = "| variant | requests/s | median, ms | p99, ms | CPU ms a request | memory, MiB | failed | INVALID runs |\n\
                      |---|--:|--:|--:|--:|--:|--:|--:|\n"
         .to_owned();
     for one in all {
-        // Writing to a text cannot fail.
+        // Writing to a string cannot fail.
         let _ = writeln!(
             table,
             "| {} | {} | {} | {} of {} |",

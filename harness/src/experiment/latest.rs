@@ -1,4 +1,4 @@
-//! A folder for each experiment, and `latest`, which always names a complete one.
+//! A folder for each experiment, and the link `latest`, which always points to a complete one.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -7,18 +7,18 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-/// The link to the last complete experiment, in the folder of results.
+/// The link to the newest complete experiment, in the folder of results.
 pub const LATEST: &str = "latest";
 
-/// Creates `results/<date>-<name>` for work that began then, or `results/<date>-<name>.2` and so on if other work of the
-/// same second has it.
+/// Creates `results/<date>-<name>`, with the time at which the work began. If other work of the same second has that
+/// folder, it creates `results/<date>-<name>.2` and so on.
 pub(crate) fn new_folder(results: &Path, date: &str, name: &str) -> Result<PathBuf> {
     let name = format!("{}-{name}", date.replace(':', "-"));
     fs::create_dir_all(results).with_context(|| format!("cannot create {}", results.display()))?;
     let latest = results.join(LATEST);
     if fs::symlink_metadata(&latest).is_ok_and(|found| !found.is_symlink()) {
         bail!(
-            "{} is no link to an earlier experiment: move it away, or choose other --results",
+            "{} is not a link to an earlier experiment: move it away, or choose another --results",
             latest.display()
         );
     }
@@ -36,19 +36,19 @@ pub(crate) fn new_folder(results: &Path, date: &str, name: &str) -> Result<PathB
         }
     }
     bail!(
-        "{} already holds a hundred experiments called {name}",
+        "{} already has a hundred experiments called {name}",
         results.display()
     )
 }
 
-/// Lets `results/latest` point to `folder`. The new link replaces the old one in one step, so a reader finds
-/// either experiment whole.
+/// Makes `results/latest` point to `folder`. The new link replaces the old one in one step, so that a reader finds one
+/// of the two, complete.
 pub(super) fn point_to(results: &Path, folder: &Path) -> Result<()> {
     let name = folder
         .file_name()
         .context("a folder of results has a name")?;
     let fresh = results.join(format!(".{LATEST}-{}", std::process::id()));
-    // Left over from a process of the same id that was killed in between.
+    // A killed process with the same id may have left it.
     let _ = fs::remove_file(&fresh);
     symlink(name, &fresh).with_context(|| format!("cannot create {}", fresh.display()))?;
     let latest = results.join(LATEST);

@@ -1,12 +1,12 @@
-//! In which order the variants run: blocks of one run of each. As many blocks start with each variant, so that "the
-//! second one always runs warmer" hits all alike also where there are few blocks; which ones is random, so that no drift of
-//! the machine can pass for an effect.
+//! The order of the variants in the blocks. Each variant is first in equally many blocks, so that an effect such as
+//! "the second run is warmer" is the same for all variants, even with few blocks. The blocks that it starts are random,
+//! so that a drift of the machine does not look like an effect.
 
 use load_client::stats::SplitMix64;
 
 use super::Length;
 
-/// The runs of one block, first to last: each the place of its variant.
+/// The runs of one block in order. Each is the index of its variant.
 pub type Block = Vec<usize>;
 
 /// The order of the blocks of an experiment.
@@ -15,7 +15,7 @@ pub fn order(length: Length, variants: usize, seed: u64) -> Vec<Block> {
     let mut generator = SplitMix64::new(seed);
     match length {
         Length::Fixed { trials } => balanced(trials as usize, variants, &mut generator),
-        // It may end after any block: balanced in each few.
+        // It may end after any block, so each small group of blocks is balanced.
         Length::UntilDecided { max_trials, .. } => {
             let mut blocks = Vec::new();
             while blocks.len() < max_trials as usize {
@@ -27,8 +27,8 @@ pub fn order(length: Length, variants: usize, seed: u64) -> Vec<Block> {
     }
 }
 
-/// So many blocks, of which equally many start with each variant (of a number that does not divide, some one more, as the
-/// seed has it); the same for the same seed, on every machine.
+/// This number of blocks. Each variant starts equally many. If the number of blocks is not divisible, the seed decides
+/// which variants start one more. The same seed gives the same order on every machine.
 fn balanced(count: usize, variants: usize, generator: &mut SplitMix64) -> Vec<Block> {
     let first = generator.below(variants);
     let mut blocks: Vec<Block> = (0..count)
@@ -36,7 +36,7 @@ fn balanced(count: usize, variants: usize, generator: &mut SplitMix64) -> Vec<Bl
             let start = index + first;
             let rotated = (0..variants).map(|place| (start + place) % variants);
             let mut block: Block = rotated.collect();
-            // Or each variant would always run after the same one.
+            // Otherwise each variant would always run after the same one.
             shuffle(&mut block[1..], generator);
             block
         })
@@ -45,7 +45,7 @@ fn balanced(count: usize, variants: usize, generator: &mut SplitMix64) -> Vec<Bl
     blocks
 }
 
-/// Fisher and Yates, from the end.
+/// The shuffle of Fisher and Yates.
 fn shuffle<T>(items: &mut [T], generator: &mut SplitMix64) {
     for last in (1..items.len()).rev() {
         items.swap(last, generator.below(last + 1));
@@ -85,7 +85,7 @@ mod tests {
         let firsts = |count, seed| blocks(count, seed).iter().map(|block| block[0]).collect();
         let order: Vec<usize> = firsts(6, 1);
         assert_eq!(order, firsts(6, 1) as Vec<usize>);
-        // Written down: an experiment must be repeatable with a later version too.
+        // Fixed, because a later version must repeat an experiment of this one.
         assert_eq!(order, [0, 1, 1, 0, 1, 0]);
     }
 
@@ -96,7 +96,7 @@ mod tests {
             let order: Vec<usize> = blocks(4, seed).iter().map(|block| block[0]).collect();
             *seen.entry(order).or_insert(0) += 1;
         }
-        // Four blocks, two of which start with tasks: six ways, 333 times each on average.
+        // In four blocks, two start with tasks. That gives six orders, 333 times each on average.
         assert_eq!(seen.len(), 6);
         assert!(
             seen.values().all(|times| (260..=410).contains(times)),

@@ -1,4 +1,4 @@
-//! What an experiment is: its variants, its blocks, their order, where it runs.
+//! The plan of an experiment: its variants, its blocks and their order, and its stack.
 
 use clap::ValueEnum;
 use serde::Serialize;
@@ -8,39 +8,39 @@ use crate::environment::Provenance;
 use crate::run::{Settings, Variant};
 use crate::stack::{Description, Stack};
 
-/// Blocks of a calibration where those of the experiment end by what they say.
+/// Blocks of a calibration, if the experiment has no fixed number of blocks.
 const CALIBRATION_BLOCKS: u32 = 6;
 
 /// Runs of the baseline against itself, whose differences are noise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Calibration {
-    /// before the experiment: shows how small a change it could have seen
+    /// Before the experiment, to show how small a change it can detect
     First,
-    /// and nothing else: the verdict should be that nothing changed
+    /// Without the experiment; the verdict should be equivalent
     Only,
 }
 
-/// How many blocks there are.
+/// The number of blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Length {
-    /// So many, looked at once.
+    /// This number, with one verdict at the end.
     Fixed {
         /// Blocks of one run of each variant.
         trials: u32,
     },
-    /// Until all verdicts are decided, looked at after each.
+    /// Until all verdicts are decided, with a look after each block.
     UntilDecided {
-        /// At least so many.
+        /// Least number of blocks.
         min_trials: u32,
-        /// At most so many.
+        /// Most blocks.
         max_trials: u32,
     },
 }
 
 impl Length {
-    /// The most blocks that there can be.
+    /// The largest possible number of blocks.
     #[must_use]
     pub fn most(self) -> u32 {
         match self {
@@ -54,49 +54,49 @@ impl Length {
     }
 }
 
-/// How the runs are laid out and judged.
+/// The order of the runs, and the rule for the verdict.
 #[derive(Debug, Clone, Copy)]
 pub struct Design {
-    /// How many blocks there are.
+    /// The number of blocks.
     pub length: Length,
-    /// Whether the baseline is run against itself.
+    /// Whether the baseline is compared with itself.
     pub calibration: Option<Calibration>,
-    /// Decides the order inside the blocks.
+    /// Seed of the order inside the blocks.
     pub seed: u64,
-    /// The relative change that counts as a difference.
+    /// The smallest relative change that counts as a difference.
     pub threshold: f64,
 }
 
-/// What an experiment is; written to `experiment.json`.
+/// The plan of an experiment, and the content of `experiment.json`.
 #[derive(Debug, Clone, Serialize)]
 pub struct Experiment {
-    /// Where, when and of what.
+    /// Where, when and with which sources.
     #[serde(flatten)]
     pub provenance: Provenance,
-    /// What it is called.
+    /// Its title.
     pub title: String,
-    /// What is compared; the first is the baseline.
+    /// The variants. The first is the baseline.
     #[serde(serialize_with = "shown")]
     pub variants: Vec<Variant>,
-    /// Where the variants are two revisions of a repository.
+    /// The revisions, if the variants are two revisions of a repository.
     pub revisions: Option<Revisions>,
-    /// How many blocks there are.
+    /// The number of blocks.
     #[serde(flatten)]
     pub length: Length,
-    /// Whether the baseline is run against itself.
+    /// Whether the baseline is compared with itself.
     pub calibration: Option<Calibration>,
-    /// Decides the order inside the blocks.
+    /// Seed of the order inside the blocks.
     pub seed: u64,
-    /// The order itself: in each block the places of the variants.
+    /// The order: in each block the indexes of the variants.
     pub order: Vec<Block>,
-    /// The relative change that counts as a difference.
+    /// The smallest relative change that counts as a difference.
     pub threshold: f64,
-    /// What all runs share.
+    /// The settings of all runs.
     #[serde(flatten)]
     pub settings: Settings,
     /// librdkafka properties of the load client and of {kafka-properties}, secrets masked.
     pub client_properties: Vec<String>,
-    /// Those of them that were given.
+    /// Those of them that the user gave.
     #[serde(skip)]
     pub given_properties: Vec<String>,
     /// Broker and store.
@@ -125,7 +125,7 @@ impl Experiment {
         }
     }
 
-    /// The same without properties of the clients.
+    /// Plans an experiment without properties of the clients.
     pub(super) fn of(
         stack: Description,
         subject: Subject,
@@ -156,7 +156,7 @@ impl Experiment {
         }
     }
 
-    /// Which variant that one is compared with.
+    /// The index of the variant with which that one is compared.
     pub(super) fn reference(&self, side: usize) -> usize {
         let against = self.variants[side].against.as_ref();
         let place = |name| {
@@ -167,7 +167,7 @@ impl Experiment {
         against.and_then(place).unwrap_or(0)
     }
 
-    /// Blocks of the baseline against itself.
+    /// The number of blocks of the baseline against itself.
     pub(super) fn calibration_blocks(&self) -> u32 {
         match self.length {
             Length::Fixed { trials } => trials,
@@ -175,13 +175,13 @@ impl Experiment {
         }
     }
 
-    /// Their order: another one than that of the variants, of the same seed.
+    /// The order of these blocks. It has the same seed, but is not that of the variants.
     pub(super) fn calibration_order(&self) -> Vec<Block> {
         let trials = self.calibration_blocks();
         order(Length::Fixed { trials }, 2, self.seed.wrapping_add(1))
     }
 
-    /// How many runs it takes, at most.
+    /// The largest possible number of runs.
     pub(super) fn runs(&self) -> u64 {
         let noise = self
             .calibration

@@ -1,4 +1,4 @@
-//! How far the experiment is: a bar on a terminal, plain lines elsewhere.
+//! Shows the progress of an experiment: a bar on a terminal, plain lines elsewhere.
 
 use std::io::Write;
 use std::time::Duration;
@@ -6,11 +6,11 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use program_shell::terminal::takes_escapes;
 
-/// Shows progress on standard error, so that standard output holds the result alone.
+/// Shows progress on standard error, so that standard output has only the result.
 #[derive(Debug)]
 pub(crate) struct Progress {
     bar: Option<ProgressBar>,
-    /// Whether each run gets a line of its own.
+    /// Whether each run gets a line.
     tells_runs: bool,
 }
 
@@ -34,21 +34,21 @@ impl Progress {
         }
     }
 
-    /// For many experiments: only they are told.
+    /// For many experiments: only experiments get a line, not their runs.
     pub(crate) fn of_experiments(runs: u64) -> Self {
         let mut own = Self::new(runs);
         own.tells_runs = false;
         own
     }
 
-    /// What is under way now.
+    /// Shows what is in progress now.
     pub(crate) fn doing(&self, what: String) {
         if let Some(bar) = &self.bar {
             bar.set_message(what);
         }
     }
 
-    /// One run is done.
+    /// Counts a finished run.
     pub(crate) fn done(&self, line: &str) {
         if self.tells_runs {
             self.tell(line);
@@ -58,11 +58,11 @@ impl Progress {
         }
     }
 
-    /// A line that stays on the screen.
+    /// Writes a line that stays on the screen.
     pub(crate) fn tell(&self, line: &str) {
         match &self.bar {
             Some(bar) => bar.println(line),
-            // Progress that nobody can read any more is no reason to end the experiment.
+            // A closed standard error must not end the experiment.
             None => drop(writeln!(std::io::stderr().lock(), "{line}")),
         }
     }

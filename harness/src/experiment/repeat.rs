@@ -1,5 +1,5 @@
-//! The file that repeats an experiment: what was given and drawn, as `--file` takes it; addresses of an external stack and
-//! secrets are still to be given. Pure.
+//! The file that repeats an experiment, in the form of `--file`. It has all settings, and the seed. The user has to
+//! give the addresses of an external stack and the secrets again. Pure.
 
 use std::fmt::Write as _;
 
@@ -11,17 +11,17 @@ use crate::run::Variant;
 /// Its name in the experiment's folder.
 pub(super) const FILE: &str = "experiment.toml";
 
-/// A flag by its long name, and its value as TOML has it.
+/// A flag's long name, and its value in TOML.
 type Line = (&'static str, String);
 
-/// The file's text. Values that may be secrets are masked: they are to be filled in.
+/// The file's text. Values that may be secrets are masked, and have to be filled in.
 pub(super) fn text(plan: &Experiment) -> String {
     let mut text = format!(
         "# harness experiment --file {FILE}\n# {}\n",
         plan.provenance.line()
     );
     for (key, value) in flags(plan).into_iter().chain(design(plan)) {
-        // Writing to a text cannot fail.
+        // Writing to a string cannot fail.
         let _ = writeln!(text, "{key} = {value}");
     }
     if plan.revisions.is_none() {
@@ -32,7 +32,7 @@ pub(super) fn text(plan: &Experiment) -> String {
     text
 }
 
-/// What all runs share.
+/// The settings of all runs.
 fn flags(plan: &Experiment) -> Vec<Line> {
     let settings = &plan.settings;
     let time = |time| quoted(&typed::duration(time));
@@ -60,13 +60,13 @@ fn flags(plan: &Experiment) -> Vec<Line> {
     lines
 }
 
-/// How the runs are laid out and judged.
+/// The settings of the blocks and the verdict.
 fn design(plan: &Experiment) -> Vec<Line> {
     let threshold = format!("{}%", typed::percentage(plan.threshold));
     let mut lines = vec![
         ("title", quoted(&plan.title)),
         ("threshold", quoted(&threshold)),
-        // It may be above what a number of TOML can be.
+        // As text, because it may exceed TOML's largest number.
         ("seed", quoted(&plan.seed.to_string())),
     ];
     match plan.length {
@@ -90,7 +90,7 @@ fn design(plan: &Experiment) -> Vec<Line> {
     lines
 }
 
-/// The flags of an experiment with two revisions; one of them tells the rest.
+/// The flags of an experiment with two revisions. Both variants have the same command.
 fn of_revisions(revisions: &Revisions, variant: &Variant) -> Vec<Line> {
     let [old, new] = &revisions.commits;
     let mut lines = vec![("baseline-rev", quoted(old)), ("changed-rev", quoted(new))];
@@ -135,7 +135,7 @@ fn table(variant: &Variant) -> String {
     format!("\n[[variants]]\n{}", lines.collect::<String>())
 }
 
-/// A basic string of TOML: JSON's escapes are among its own.
+/// A basic string of TOML. JSON's escapes are valid there.
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text)
         .to_string()
@@ -150,7 +150,7 @@ mod tests {
     use crate::experiment::{Design, Subject};
     use crate::stack::{Description, StackKind};
 
-    /// An experiment with values that are easily lost.
+    /// An experiment with values that could get lost easily.
     fn plan() -> Experiment {
         let line = "harness experiment --users 7 --spawn-rate 2.5";
         let load = "--load=--header 'a=b c' --rate 5/s";

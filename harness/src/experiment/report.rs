@@ -1,4 +1,4 @@
-//! The comparison of an experiment's runs: for the terminal, as JSON, and as a page that opens offline.
+//! The report of an experiment: for the terminal, as JSON, and as a page that opens offline.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -21,28 +21,28 @@ use crate::run::Variant;
 /// The page's file name.
 pub const REPORT: &str = "report.html";
 
-const DEBUG_NOTICE: &str = "The programs of this workspace were built without --release: they are slower than they need be.";
+const DEBUG_NOTICE: &str =
+    "The programs of this workspace were built without --release: they are slower than necessary.";
 const MOCK_NOTICE: &str = "The broker was a mock: librdkafka's in-process cluster, not Apache Kafka. \
-    These figures compare the variants; they say nothing about Kafka's own latency.";
+    These figures compare the variants. They say nothing about Kafka's own latency.";
 
-const SHARED_NOTICE: &str = "Broker and store were there before: the topics of the runs (run-...) are removed, \
-    what the services stored (the orders service one order for each answered request, the rehearsal's and warm-up's \
-    too) is not.";
+const SHARED_NOTICE: &str = "Broker and store ran before the experiment. It has removed its topics (run-...), but not \
+    the data of the services: the orders service stores one order per answered request, also in the warm-up.";
 
-/// What an experiment found.
+/// The result of an experiment.
 #[derive(Debug)]
 pub struct Outcome {
     /// The comparisons, for a terminal.
     pub text: String,
     /// The same as Markdown.
     pub markdown: String,
-    /// The page, of more than two variants that of the first change.
+    /// The page. With more than two variants, that of the first change.
     pub report: PathBuf,
-    /// Each change against the variant that it is compared with, by its name.
+    /// The comparison of each change, with its name.
     pub changes: Vec<(String, Comparison)>,
 }
 
-/// Compares the sides and writes the pages; without variants, the calibration is what is reported.
+/// Compares the sides and writes the pages. Without variants, it reports the calibration.
 pub(super) fn write(plan: &Experiment, runs: &Runs, folder: &Path) -> Result<Outcome> {
     let noise = runs.noise.as_ref();
     let noise = noise.map(|made| against_itself(plan, &made.sides));
@@ -104,7 +104,7 @@ pub(super) fn write(plan: &Experiment, runs: &Runs, folder: &Path) -> Result<Out
     })
 }
 
-/// The baseline's runs against each other; looked at once, however the variants are looked at.
+/// Compares the baseline's runs with each other. The verdict always comes once, at the end.
 fn against_itself(plan: &Experiment, noise: &[Side]) -> Result<Comparison> {
     let options = Options {
         threshold: plan.threshold,
@@ -145,7 +145,7 @@ fn markdown(comparisons: &[(String, Comparison)]) -> String {
     each.collect()
 }
 
-/// What all changes came to, on the page of each.
+/// The conclusions of all changes, for the page of each.
 fn conclusions(comparisons: &[(String, Comparison)]) -> Section {
     let rows = comparisons.iter();
     let rows = rows.map(|(name, comparison)| (name.clone(), comparison.conclusion.clone()));
@@ -155,7 +155,7 @@ fn conclusions(comparisons: &[(String, Comparison)]) -> Section {
     }
 }
 
-/// What each variant did and took.
+/// The figures of each variant.
 fn each_variant(all: &[Figures]) -> Section {
     let rows = all.iter().map(|one| (one.name.clone(), one.line()));
     Section {
@@ -164,7 +164,7 @@ fn each_variant(all: &[Figures]) -> Section {
     }
 }
 
-/// How much the baseline differs from itself: smaller changes cannot be told from noise.
+/// How much the baseline differs from itself. Smaller changes cannot be distinguished from noise.
 fn noise_floor(noise: &Comparison) -> Section {
     let effects = noise.blocks.iter().flat_map(|blocks| &blocks.effects);
     let rows = effects.map(|effect| {
@@ -180,12 +180,12 @@ fn noise_floor(noise: &Comparison) -> Section {
     }
 }
 
-/// A baseline that differs from itself shows a machine that drifts, or blocks that are too few.
+/// Warns if the baseline differs from itself: the machine drifts, or there are too few blocks.
 fn unsteady(noise: &Comparison) -> Option<String> {
     let verdict = noise.verdict?;
     matches!(verdict, Verdict::Faster | Verdict::Slower).then(|| {
         format!(
-            "The baseline differs from itself ({}): this machine was not steady enough; use longer runs \
+            "The baseline differs from itself ({}): this machine was not steady enough. Use longer runs \
              and more blocks.",
             verdict.name()
         )
@@ -234,8 +234,8 @@ fn design(plan: &Experiment, variants: Option<&Made>) -> Section {
             ),
         ),
         (
-            "fresh for each run",
-            "topics, consumer group, service and load client; broker and store stay up".to_owned(),
+            "new in each run",
+            "topics, consumer group, service and load client; not broker and store".to_owned(),
         ),
     ];
     rows.extend(own.map(|(name, value)| (name.to_owned(), value)));
@@ -252,18 +252,18 @@ fn design(plan: &Experiment, variants: Option<&Made>) -> Section {
 
 fn blocks(plan: &Experiment, of_variants: bool) -> String {
     match plan.length {
-        _ if !of_variants => format!("{}, looked at once", plan.calibration_blocks()),
+        _ if !of_variants => format!("{}, with one verdict at the end", plan.calibration_blocks()),
         Length::Fixed { trials } => format!("{trials}, each one run of each variant"),
         Length::UntilDecided {
             min_trials,
             max_trials,
         } => format!(
-            "{min_trials} to {max_trials}, each one run of each variant, looked at after each until it was decided"
+            "{min_trials} to {max_trials}, each one run of each variant, with a look after each until it was decided"
         ),
     }
 }
 
-/// The order of the blocks that were made.
+/// The order of the blocks that ran.
 fn order(plan: &Experiment, variants: Option<&Made>) -> String {
     let (order, made) = match variants {
         Some(made) => (plan.order.clone(), made.blocks),
@@ -288,7 +288,7 @@ fn load(plan: &Experiment) -> Section {
         [
             (
                 "model",
-                "closed loop: each user waits for its reply before it sends again".to_owned(),
+                "closed loop: each user waits for the reply before the next request".to_owned(),
             ),
             ("users", settings.users.to_string()),
             ("spawn rate", format!("{}/s", settings.spawn_rate)),

@@ -1,4 +1,4 @@
-//! Revisions of a git repository: each checked out into a work tree of its own, and built once.
+//! Revisions of a git repository. Each is checked out into its own work tree, and built once.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,11 +13,11 @@ use crate::programs;
 use crate::system::{Probe, Start, System};
 use crate::wait;
 
-/// Characters of a commit that tell it from others.
+/// Characters of a short commit hash.
 const SHORT: usize = 12;
 
-/// Checks the revisions of an experiment out and builds them, if it is about any; its variants run in the work trees,
-/// which are there as long as what is returned.
+/// Checks out and builds the revisions of an experiment, if it has any. The variants run in the work trees. Dropping
+/// the returned value removes these.
 pub(crate) async fn check_out(
     subject: &mut Subject,
     folder: &Path,
@@ -41,23 +41,23 @@ pub(crate) async fn check_out(
     Ok(Some(trees))
 }
 
-/// Work trees, which are removed with this.
+/// Work trees. Dropping this removes them.
 #[derive(Debug)]
 pub(crate) struct WorkTrees {
     repository: PathBuf,
-    /// Where the harness runs in the repository, and a command in its work tree.
+    /// The harness's folder inside the repository. Commands run in the same folder of their work tree.
     inside: PathBuf,
     folders: Vec<PathBuf>,
-    /// Holds them.
+    /// The parent folder.
     home: TempDir,
 }
 
 impl WorkTrees {
-    /// Of the repository here; none yet.
+    /// No work trees yet, of the repository in the current folder.
     fn new() -> Result<Self> {
         let here = Path::new(".");
         let top = git(here, &["rev-parse", "--show-toplevel"]);
-        let top = top.context("--baseline-rev: this is no git repository")?;
+        let top = top.context("--baseline-rev: the current folder is in no git repository")?;
         let inside = git(here, &["rev-parse", "--show-prefix"])?;
         Ok(Self {
             repository: PathBuf::from(top.trim_end_matches('\n')),
@@ -67,13 +67,13 @@ impl WorkTrees {
         })
     }
 
-    /// Checks a revision out; returns its commit.
+    /// Checks out a revision. Returns its commit.
     fn add(&mut self, revision: &str) -> Result<String> {
         let resolved = |name: &str| {
             let asked = ["rev-parse", "--verify", "--quiet", "--end-of-options", name];
             git(&self.repository, &asked).map(|id| id.trim().to_owned())
         };
-        // In two steps, as a revision may be a search for text.
+        // In two steps, because a revision may be a search for text.
         let commit = resolved(revision).and_then(|id| resolved(&format!("{id}^{{commit}}")));
         let commit = commit.with_context(|| {
             format!("--baseline-rev, --changed-rev: there is no revision {revision}")
@@ -86,7 +86,7 @@ impl WorkTrees {
         Ok(commit)
     }
 
-    /// Where commands run in the last work tree.
+    /// The folder for commands in the last work tree.
     fn folder(&self) -> Result<PathBuf> {
         let tree = self.folders.last().context("there is a work tree")?;
         Ok(tree.join(&self.inside))
@@ -101,7 +101,7 @@ impl Drop for WorkTrees {
                 tracing::debug!("{error:#}");
             }
         }
-        // What could not be removed goes with the folder, and is forgotten here.
+        // This removes what git could not, so that git forgets it below.
         let _ = std::fs::remove_dir_all(self.home.path());
         if let Err(error) = git(&self.repository, &["worktree", "prune"]) {
             tracing::warn!(
@@ -112,7 +112,7 @@ impl Drop for WorkTrees {
     }
 }
 
-/// Builds a revision in its work tree; its output goes to the log.
+/// Builds a revision in its work tree. The output goes to the log.
 async fn build(
     command: &str,
     folder: &Path,
@@ -121,7 +121,7 @@ async fn build(
     stop: &CancellationToken,
 ) -> Result<()> {
     let words = shlex::split(command).filter(|words| !words.is_empty());
-    let words = words.context("--build: it takes a command; is a quote open?")?;
+    let words = words.context("--build: takes a command; is a quote not closed?")?;
     tracing::info!("building {revision}, log {}", log.display());
     let program = programs::found(&words[0], Some(folder)).context("--build")?;
     let mut system = System::spawn(Start {
@@ -131,12 +131,12 @@ async fn build(
         variables: Vec::new(),
         folder: Some(folder),
         log,
-        // It ends instead of serving.
+        // A build never gets ready: it ends.
         probe: Probe::Line(String::new()),
     })?;
     let status = wait::unless_stopped(stop, system.child().wait()).await??;
     let tail = system.child().log_tail();
-    // With what it left running.
+    // This also ends the processes that it left behind.
     system.stop(Duration::ZERO).await?;
     if !status.success() {
         bail!("--build: {revision} does not build ({status}); {tail}");

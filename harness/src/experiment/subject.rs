@@ -1,4 +1,4 @@
-//! What an experiment is about: its variants, from the command line, from a file, or the built-in ones.
+//! The subject of an experiment: its variants, from the command line, from a file, or the built-in ones.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,29 +15,29 @@ use crate::system::Ready;
 const DISPATCH: &str = include_str!("../../experiments/dispatch.toml");
 const DISPATCH_TITLE: &str = "harness/experiments/dispatch.toml";
 
-/// What is compared.
+/// The services to compare.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subject {
-    /// What the experiment is called.
+    /// Title of the experiment.
     pub title: String,
-    /// What the request topic is called, behind each run's prefix.
+    /// Name of the request topic, without the prefix of each run.
     pub topic: String,
-    /// Two or more; the first is the baseline.
+    /// Two or more variants. The first is the baseline.
     pub variants: Vec<Variant>,
-    /// Where they are two revisions of a repository.
+    /// The revisions, if the variants are two revisions of a repository.
     pub revisions: Option<Revisions>,
 }
 
 /// Two revisions of a git repository.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Revisions {
-    /// The commits; before they are checked out what was given.
+    /// The commits. Before the check-out: the revisions as the user gave them.
     pub commits: [String; 2],
-    /// What builds each.
+    /// The command that builds each.
     pub build: Option<String>,
 }
 
-/// What a file says beside the flags, which are read with the command line.
+/// The settings of a file that are no flags.
 #[derive(Default, Deserialize)]
 struct InFile {
     title: Option<String>,
@@ -51,16 +51,16 @@ impl Subject {
     ///
     /// # Errors
     ///
-    /// When it is not as it was built.
+    /// Fails if the built-in file is wrong.
     pub fn built_in() -> Result<Self> {
         Self::read(DISPATCH, Path::new(DISPATCH_TITLE))
     }
 
-    /// The variants of the file, else the built-in ones.
+    /// The variants of the file, or the built-in ones.
     ///
     /// # Errors
     ///
-    /// When the file cannot be read, or has no two variants that can be told apart and started.
+    /// Fails if the file cannot be read, or if it does not have two variants with different names that can start.
     pub fn of(arguments: &SubjectArguments) -> Result<Self> {
         let Some(file) = &arguments.file else {
             return Ok(Self::built_in()?.with(arguments));
@@ -71,11 +71,11 @@ impl Subject {
         read.map(|own| own.with(arguments))
     }
 
-    /// The variants that the command line gives, else those of [`Subject::of`]. Of revisions the folders are still to come.
+    /// The variants of the command line, or those of [`Subject::of`]. The folders of revisions are set later.
     ///
     /// # Errors
     ///
-    /// As [`Subject::of`]; also when a command cannot be started.
+    /// Fails as [`Subject::of`] does, and if a command cannot start.
     pub fn of_experiment(arguments: &ExperimentArguments) -> Result<Self> {
         let ready = arguments.ready.clone().unwrap_or(Ready::Group);
         let variant =
@@ -121,20 +121,20 @@ impl Subject {
         Ok(own.with(&arguments.subject))
     }
 
-    /// The variant of that name; `baseline` is the first one.
+    /// The variant with that name. `baseline` is the first one.
     ///
     /// # Errors
     ///
-    /// When there is none; the message names those that there are.
+    /// Fails if there is none. The message has all names.
     pub fn variant(&self, name: &str) -> Result<&Variant> {
         let own = self.variants.iter().find(|variant| variant.name == name);
         let first = self.variants.first().filter(|_| name == "baseline");
         let names: Vec<&str> = self.variants.iter().map(|one| one.name.as_str()).collect();
         own.or(first)
-            .with_context(|| format!("--variant {name}: there are {}", names.join(", ")))
+            .with_context(|| format!("--variant {name}: takes one of {}", names.join(", ")))
     }
 
-    /// Titles and topics of the command line win.
+    /// Title and topic of the command line win.
     fn with(self, arguments: &SubjectArguments) -> Self {
         Self {
             title: arguments.title.clone().unwrap_or(self.title),
@@ -157,17 +157,17 @@ impl Subject {
         };
         let home = path.parent().unwrap_or(Path::new(""));
         for variant in &mut own.variants {
-            // Beside the file, wherever the harness is started.
+            // Relative to the file, not to the harness's folder.
             variant.folder = variant.folder.take().map(|folder| home.join(folder));
         }
         own.check()?;
         Ok(own)
     }
 
-    /// Refuses what cannot be compared; folders are absolute after it, as a command runs in its own.
+    /// Refuses variants that cannot be compared. Makes folders absolute, because a command runs in its own folder.
     fn check(&mut self) -> Result<()> {
         if self.variants.len() < 2 {
-            bail!("it takes two [[variants]] or more, the baseline first");
+            bail!("an experiment needs two or more [[variants]], the baseline first");
         }
         for variant in &mut self.variants {
             let folder = variant.folder.take().map(std::path::absolute);
@@ -207,7 +207,7 @@ mod tests {
         assert_eq!(own.variant("baseline").unwrap().name, "serial");
         assert_eq!(own.variant("tasks").unwrap().name, "tasks");
         let told = own.variant("keyed").unwrap_err().to_string();
-        assert_eq!(told, "--variant keyed: there are serial, tasks");
+        assert_eq!(told, "--variant keyed: takes one of serial, tasks");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Runs the blocks one after the other and hands what they left to the report.
+//! Runs the blocks one after the other, and writes the report.
 
 use std::path::Path;
 
@@ -17,15 +17,15 @@ use crate::files;
 use crate::run::{Variant, rehearse};
 use crate::stack::Stack;
 
-/// What the sides of a calibration are called, as their files are.
+/// The names of a calibration's sides, and of their files.
 pub(super) const SAME: [&str; 2] = ["first", "second"];
 
 /// All runs of an experiment.
 #[derive(Debug, Default)]
 pub(super) struct Runs {
-    /// Of the baseline against itself.
+    /// Runs of the baseline against itself.
     pub(super) noise: Option<Made>,
-    /// Of each variant.
+    /// Runs of each variant.
     pub(super) variants: Option<Made>,
 }
 
@@ -33,7 +33,7 @@ pub(super) struct Runs {
 ///
 /// # Errors
 ///
-/// When a run does not take place, or a file cannot be written. `<results>/latest` then stays as it was.
+/// Fails if a run does not take place, or if a file cannot be written. `<results>/latest` then stays as it was.
 pub async fn experiment(
     stack: &mut Stack,
     plan: &Experiment,
@@ -61,14 +61,14 @@ pub async fn experiment(
     }
     drop(progress);
     let (own, target) = (plan.clone(), folder.to_owned());
-    // It takes a while, in which a signal must be heard.
+    // This takes a while, and signals must work meanwhile.
     let outcome = spawn_blocking(move || report::write(&own, &runs, &target));
     let outcome = outcome.await??;
     latest::point_to(results, folder)?;
     Ok(outcome)
 }
 
-/// The baseline twice (A/A): what differs is noise.
+/// Runs the baseline against itself (A/A). Its differences are noise.
 async fn calibrate(blocks: &mut Blocks<'_>, plan: &Experiment) -> Result<Made> {
     let baseline = &plan.variants[0];
     let sides = Sides {
@@ -94,7 +94,7 @@ async fn compare_variants(blocks: &mut Blocks<'_>, plan: &Experiment) -> Result<
     let made = runs.await?;
     if made.sides[0].runs.is_empty() {
         bail!(
-            "none of {} blocks counts: each had a run that its load client spoiled; see {}",
+            "none of {} blocks counts: in each, the load client was the bottleneck of a run; see {}",
             made.blocks,
             blocks.folder.display()
         );
@@ -102,7 +102,7 @@ async fn compare_variants(blocks: &mut Blocks<'_>, plan: &Experiment) -> Result<
     Ok(made)
 }
 
-/// Tells what the blocks so far say, where one looks after each; whether all of it is decided.
+/// Shows the result after each block, if the blocks end by their result. Returns whether all verdicts are decided.
 fn are_decided(plan: &Experiment, runs: &[Side], progress: &Progress) -> Result<bool> {
     let Length::UntilDecided { min_trials, .. } = plan.length else {
         return Ok(false);
@@ -124,7 +124,7 @@ fn are_decided(plan: &Experiment, runs: &[Side], progress: &Progress) -> Result<
     Ok(!open && count >= min_trials as usize)
 }
 
-/// What is known of the median, in a few words.
+/// The change of the median so far, in a few words.
 fn look(comparison: &Comparison) -> String {
     let blocks = comparison.blocks.as_ref();
     let median = blocks.and_then(|blocks| blocks.effect(load_client::compare::Metric::P50));
@@ -136,7 +136,7 @@ fn look(comparison: &Comparison) -> String {
     format!("median {change} ({low} to {high}), {verdict}")
 }
 
-/// A side against the one that it is compared with.
+/// Compares a side with its reference.
 pub(super) fn compared(
     plan: &Experiment,
     runs: &[Side],

@@ -1,4 +1,4 @@
-//! Reads replies and dead letters as they come, and remembers them.
+//! Reads replies and dead letters as they come, and keeps them.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,24 +16,24 @@ use super::evidence::{Answer, Outcome};
 
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(50);
-/// Reading on to the end of a topic takes a moment, and a busy machine some more.
+/// How long it may take to read to the end of a topic, on a busy machine.
 const END_LIMIT: Duration = Duration::from_secs(60);
 
 /// Answers of all topics of a round, in the order of reading.
 pub(super) type Log = Arc<Mutex<Vec<Answer>>>;
 
-/// What was read so far.
+/// The answers so far.
 pub(super) fn so_far(log: &Log) -> Vec<Answer> {
     log.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
-/// Adds what was read since.
+/// Adds the answers that were read since.
 pub(super) fn catch_up(log: &Log, known: &mut Vec<Answer>) {
     let log = log.lock().unwrap_or_else(PoisonError::into_inner);
     known.extend(log.iter().skip(known.len()).cloned());
 }
 
-/// A reader of one topic; dropping it ends it.
+/// A reader of one topic. Dropping it ends it.
 pub(super) struct Reader {
     consumer: Arc<StreamConsumer>,
     topic: String,
@@ -44,7 +44,7 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// Reads the topic from its begin on.
+    /// Reads the topic from its beginning.
     pub(super) fn start(servers: &str, topic: &str, partitions: i32, log: &Log) -> Result<Self> {
         let consumer: StreamConsumer = config(servers, "reader").create()?;
         consumer.assign(&all_of(topic, partitions)?)?;
@@ -60,7 +60,7 @@ impl Reader {
         })
     }
 
-    /// Waits until it has read what is in the topic now.
+    /// Waits until it has read all records that are in the topic now.
     pub(super) async fn until_end(&self) -> Result<()> {
         let deadline = Instant::now() + END_LIMIT;
         let consumer = Arc::clone(&self.consumer);
@@ -91,7 +91,7 @@ impl Drop for Reader {
     }
 }
 
-/// A client that reads and never commits. What it has to say while the broker is down is of no interest.
+/// A client that reads and never commits. It logs nothing, because the broker may be down.
 pub(crate) fn config(servers: &str, group: &str) -> ClientConfig {
     let mut config = ClientConfig::new();
     config
@@ -142,13 +142,13 @@ async fn read(consumer: Arc<StreamConsumer>, next: Arc<Mutex<BTreeMap<i32, i64>>
                     .unwrap_or_else(PoisonError::into_inner)
                     .insert(message.partition(), message.offset() + 1);
             }
-            // The broker is away; the client looks for it by itself.
+            // The broker is down. The client reconnects by itself.
             Err(_) => sleep(PAUSE).await,
         }
     }
 }
 
-/// The value of the last header of that name: the service's own come last.
+/// The value of the last header with that name, because the service's own headers come last.
 pub(super) fn header(message: &BorrowedMessage<'_>, name: &str) -> Option<String> {
     let headers = message.headers()?;
     let own = headers.iter().filter(|header| header.key == name);
@@ -156,7 +156,7 @@ pub(super) fn header(message: &BorrowedMessage<'_>, name: &str) -> Option<String
     Some(String::from_utf8_lossy(value).into_owned())
 }
 
-/// The id that a request asks to have echoed.
+/// The id that the service has to echo.
 pub(super) fn echoed(value: &str) -> Option<String> {
     let id = value.strip_prefix("x-request-id:")?;
     Some(id.trim_start().to_owned())
@@ -182,7 +182,7 @@ fn answer(message: &BorrowedMessage<'_>) -> Option<Answer> {
     })
 }
 
-/// Reads a topic to its end, each record through `take`. It blocks.
+/// Reads a topic to its end, and passes each record to `take`. It blocks.
 pub(super) fn read_whole<T>(
     servers: &str,
     topic: &str,
@@ -210,7 +210,7 @@ pub(super) fn read_whole<T>(
     Ok(taken)
 }
 
-/// Runs blocking work with a limit of its own, so that a broker that is away does not hang a round.
+/// Runs blocking work with a time limit, so that a broker that is down does not stop a round.
 pub(super) async fn off_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {

@@ -1,8 +1,8 @@
-//! Numbers that follow from a seed, so that a plan can be had again. Pure.
+//! Random numbers that a seed decides, so that a plan can be repeated. Pure.
 
 use load_client::stats::SplitMix64;
 
-/// A sequence of numbers that a seed decides.
+/// A sequence of random numbers that a seed decides.
 #[derive(Debug, Clone)]
 pub(super) struct Chance(SplitMix64);
 
@@ -11,7 +11,7 @@ impl Chance {
         Self(SplitMix64::new(seed))
     }
 
-    /// A number below `bound`, which is above 0. What the remainder prefers is not measurable here.
+    /// A number below `bound`, which must be above 0. The bias of the remainder is too small to matter.
     pub(super) fn below(&mut self, bound: u64) -> u64 {
         self.0.draw() % bound.max(1)
     }
@@ -27,7 +27,7 @@ impl Chance {
         choices.get(index).copied()
     }
 
-    /// Puts them into another order (Fisher and Yates).
+    /// Shuffles them (Fisher and Yates).
     pub(super) fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
             let other = usize::try_from(self.below(last as u64 + 1)).unwrap_or(0);

@@ -1,4 +1,4 @@
-//! A load client beside the suite's own load: to be killed, or given a full disk.
+//! A load client beside the suite's own load. The suite kills it, or gives it a full disk.
 
 use std::cell::{Cell, RefCell};
 use std::fs;
@@ -14,15 +14,15 @@ use super::topics::Names;
 use crate::process::Child;
 use crate::programs;
 
-/// What each of its orders is of.
+/// The article of all its orders.
 pub(super) const SKU: &str = "load-client";
 const GRACE: Duration = Duration::from_secs(45);
-/// Above its run time, and a reply's time-out.
+/// Above the sum of its run time and a reply's timeout.
 const DISK_LIMIT: Duration = Duration::from_secs(60);
-/// A client gives up on a broker after 8 s; one that was killed has been away for up to 30 s.
+/// A client gives up after 8 s without a broker, and a killed broker may be down for up to 30 s.
 const DISK_ATTEMPTS: u32 = 6;
 
-/// The program, the broker and the topics, and where its files go.
+/// The program, its broker and topics, and the folder for its files.
 #[derive(Debug)]
 pub(super) struct Client {
     program: PathBuf,
@@ -50,7 +50,7 @@ impl Client {
         })
     }
 
-    /// Starts one user, who sends a request whenever the last one was answered.
+    /// Starts one user, who sends the next request after each reply.
     pub(super) fn start(&self) -> Result<()> {
         let file = self.folder.join("client.csv");
         *self.child.borrow_mut() = Some(self.spawn(&file, "10m")?);
@@ -85,20 +85,20 @@ impl Client {
         self.child.borrow_mut().take()
     }
 
-    /// Stops it gently: it waits for what is in flight.
+    /// Stops it gracefully: it waits for requests in flight.
     pub(super) async fn stop(&self) -> Result<()> {
         if let Some(child) = self.take() {
-            // How it ends says nothing: replies may have timed out while something was down.
+            // Its exit status does not count: replies may have timed out during a fault.
             child.stop(GRACE).await?;
         }
         Ok(())
     }
 
-    /// Runs a client whose file is on a full disk; returns what it did wrong. It must fail, name the file,
-    /// and leave none that looks whole.
+    /// Runs a client whose file is on a full disk. Returns what it did wrong. It must fail, name the file, and leave no
+    /// file that looks complete.
     pub(super) async fn on_full_disk(&self) -> Result<Option<String>> {
         let file = self.folder.join("full-disk.csv");
-        // It grows under another name until it is whole; that name is a device that is always full.
+        // The file has another name until it is complete. That name is a link to a device that is always full.
         let part = self.folder.join("full-disk.csv.part");
         for attempt in 1.. {
             let _ = fs::remove_file(&part);
@@ -108,7 +108,7 @@ impl Client {
                 return Ok(Some("a load client on a full disk does not end".to_owned()));
             };
             let (status, told) = (status?, child.log_tail());
-            // In a mix the broker may be away just then. To say so is right, and nothing about the disk.
+            // In a mix of faults the broker may be down. The client is then right to say so: try again.
             if told.contains("no broker answered") && attempt < DISK_ATTEMPTS {
                 continue;
             }
@@ -118,7 +118,7 @@ impl Client {
     }
 }
 
-/// What is wrong with how a load client ended whose disk is full.
+/// What a load client with a full disk did wrong at its end, if anything.
 fn full_disk_complaint(status: ExitStatus, told: &str, left_a_file: bool) -> Option<String> {
     let names_it = told.contains("cannot write") && told.contains("full-disk.csv");
     let wrong = status.success() || !names_it || left_a_file;

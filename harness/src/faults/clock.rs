@@ -1,5 +1,4 @@
-//! The wall clock, to compare with the broker's timestamps and for nothing else: waits are by the
-//! monotonic one.
+//! The wall clock, only to compare with the broker's timestamps. Waits use the monotonic clock.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

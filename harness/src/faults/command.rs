@@ -1,4 +1,4 @@
-//! `harness faults`: from the flags to the report.
+//! The command `harness faults`.
 
 use std::time::Duration;
 
@@ -14,14 +14,14 @@ use crate::cli::FaultsArguments;
 use crate::files;
 use crate::stack::{StackKind, authorizer, store_program};
 
-/// As many brokers have a majority without one of them.
+/// The smallest number of brokers that has a majority without one of them.
 const CLUSTER: usize = 3;
 
-/// Plays the rounds that the flags ask for; returns what to print, and whether nothing was found.
+/// Plays the rounds of the plan. Returns the text to print, and whether there are no findings.
 ///
 /// # Errors
 ///
-/// When a part cannot be started or asked, or after an interruption.
+/// Fails if a part cannot be started or asked, and after an interruption.
 pub async fn faults(
     arguments: FaultsArguments,
     seed: u64,
@@ -80,12 +80,12 @@ pub async fn faults(
     Ok((report.text(), report.is_clean()))
 }
 
-/// The faults to plan: those that are chosen, else all that brokers and store have.
+/// The faults to plan: the chosen ones, or all that brokers and store can have.
 fn possible(chosen: &[Fault], store: Option<&str>, brokers: usize) -> Result<Vec<Fault>> {
     let is_cluster = brokers >= CLUSTER;
     let lacks = |fault: &&Fault| fault.needs_cluster() && !is_cluster;
     if let Some(fault) = chosen.iter().find(lacks) {
-        bail!("--only {fault}: it takes a cluster; add --brokers {CLUSTER}");
+        bail!("--only {fault} needs a cluster: add --brokers {CLUSTER}");
     }
     let all: Vec<Fault> = Fault::all()
         .iter()
@@ -99,7 +99,7 @@ fn possible(chosen: &[Fault], store: Option<&str>, brokers: usize) -> Result<Vec
     let named = named.join(", ");
     match (chosen, named.as_str()) {
         (_, "") => {}
-        ([], _) => tracing::warn!("left out, because kvrocks on PATH has none of these: {named}"),
+        ([], _) => tracing::warn!("left out, because kvrocks on PATH cannot have them: {named}"),
         _ => bail!(
             "--only {named}: kvrocks, which is on PATH, has no such fault; these need redis-server or \
              valkey-server without kvrocks"
@@ -134,7 +134,7 @@ mod tests {
         let refused = possible(&[Fault::KillLeader], None, 1)
             .unwrap_err()
             .to_string();
-        assert!(refused.contains("--only kill-leader: it takes a cluster; add --brokers 3"));
+        assert!(refused.contains("--only kill-leader needs a cluster: add --brokers 3"));
         assert_eq!(
             possible(&[Fault::KillLeader], None, 3).unwrap(),
             [Fault::KillLeader]

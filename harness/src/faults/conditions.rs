@@ -1,26 +1,26 @@
-//! What all rounds of a suite have in common.
+//! The settings of all rounds of a suite.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-/// How rounds are played.
+/// The settings of all rounds.
 #[derive(Debug, Clone)]
 pub(crate) struct Conditions {
-    /// Requests a second.
+    /// Requests per second.
     pub(crate) rate: u32,
-    /// Requests of a round, at least.
+    /// Least number of requests in a round.
     pub(crate) requests: u64,
-    /// The part of a round before the faults that their recovery is measured against.
+    /// Length of the part before the faults, with which the recovery is compared.
     pub(crate) quiet: Duration,
-    /// Where each round has a folder for its logs.
+    /// The folder in which each round has a folder for its logs.
     pub(crate) folder: PathBuf,
-    /// Whether a clean round's logs stay.
+    /// Whether to keep the logs of clean rounds.
     pub(crate) keep_logs: bool,
     /// librdkafka properties of the service's clients, `key=value`.
     pub(crate) properties: Vec<String>,
-    /// The programs, where they are not beside this one.
+    /// The programs, if they are not in the folder of this one.
     pub(crate) order_service: Option<PathBuf>,
     pub(crate) load_client: Option<PathBuf>,
     /// Cancelled by Ctrl-C.

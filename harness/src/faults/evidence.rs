@@ -1,33 +1,33 @@
-//! What was seen in a round: plain data that the oracles judge. It holds no judgement itself.
+//! The observations of a round: plain data, which the oracles judge.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A record in the topic of the requests, read back at the end of the round.
+/// A record of the request topic, read at the end of the round.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Record {
-    /// Of this record alone.
+    /// The id of this record.
     pub(super) id: String,
-    /// Of the request, which several records may carry.
+    /// The id of the request. Several records may have the same request.
     pub(super) request: String,
     pub(super) key: String,
     pub(super) partition: i32,
     pub(super) offset: i64,
     /// Whether it came from a load client, whose requests have no idempotency key.
     pub(super) foreign: bool,
-    /// When the broker wrote it: milliseconds since 1970, as all times here.
+    /// When the broker wrote it, in milliseconds since 1970, like all times here.
     pub(super) at: i64,
 }
 
-/// How a record was answered.
+/// The answer to a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// A reply, with the id of the order that it tells of.
+    /// A reply, with the id of its order.
     Reply { status: u16, order: Option<String> },
     /// A record in the dead-letter topic.
     DeadLetter { cause: String },
 }
 
-/// A reply or dead letter as it was read, in the order of its partition.
+/// A reply or a dead letter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Answer {
     /// The record's id.
@@ -37,25 +37,25 @@ pub(super) struct Answer {
     pub(super) at: i64,
 }
 
-/// An order in the store, and the request that it names.
+/// An order in the store, and its request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Order {
     pub(super) id: String,
     pub(super) request: String,
 }
 
-/// A committed offset as the broker told it.
+/// A committed offset, read from the broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Commit {
     pub(super) partition: i32,
     pub(super) offset: i64,
-    /// What is written beside it: the id of the topic that it belongs to.
+    /// The metadata of the commit: the id of its topic.
     pub(super) metadata: String,
-    /// After the broker's answer.
+    /// The time after the broker's answer.
     pub(super) at: i64,
 }
 
-/// What one process had in memory, in bytes.
+/// The memory of one process, in bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Memory {
     pub(super) name: String,
@@ -70,39 +70,39 @@ pub(super) struct Span {
     pub(super) end: i64,
 }
 
-/// All that was seen in one round.
+/// All observations of one round.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Evidence {
     /// Ids of the records whose delivery the broker reported.
     pub(super) accepted: BTreeSet<String>,
-    /// When each request of the steady load was to be sent, by its id: the rate says so, however late it went.
+    /// When each request of the steady load was due, by its id. The rate decides that, even if it was sent late.
     pub(super) due: BTreeMap<String, i64>,
     pub(super) records: Vec<Record>,
     pub(super) answers: Vec<Answer>,
     pub(super) orders: Vec<Order>,
     pub(super) commits: Vec<Commit>,
-    /// The part of the round before the first fault that counts for the throughput.
+    /// The part before the first fault in which the throughput is measured.
     pub(super) quiet: Option<Span>,
-    /// From the begin of the first fault to the end of the last one.
+    /// From the start of the first fault to the end of the last one.
     pub(super) fault: Option<Span>,
-    /// When, after the fault, the group was seen to be settled and to have all members.
+    /// When the group was settled again after the fault, with all members.
     pub(super) whole: Option<i64>,
-    /// While the topic of the replies was not there; replies from before are gone with it.
+    /// The time without the reply topic. Earlier replies are gone with the old topic.
     pub(super) replies_gone: Option<Span>,
-    /// While the topic of the requests was not there; requests from before are gone with it.
+    /// The time without the request topic. Earlier requests are gone with the old topic.
     pub(super) requests_gone: Option<Span>,
-    /// While a leader was alone in sync that others followed who lack what it had accepted.
+    /// The time in which a leader was alone in sync, before another leader without its last records.
     pub(super) alone: Option<Span>,
-    /// Records between what is committed and the end, for each partition, when the round was over.
+    /// The lag of each partition at the end of the round, in records.
     pub(super) lag: BTreeMap<i32, i64>,
-    /// Members of the group while all instances ran, and when they had stopped; `None` if it never settled.
+    /// Members of the group while all instances ran, and after their stop; `None` if it never settled.
     pub(super) members: Option<usize>,
     pub(super) members_left: Option<usize>,
     pub(super) memory: Vec<Memory>,
-    /// Instances that ended because Kafka says that they have to, and were started again.
+    /// Instances that ended after an error that Kafka calls fatal, and were started again.
     pub(super) told_to_end: u32,
-    /// What a part did that it must not do, in words: an instance that ended by itself, a load client that
-    /// did not say that its disk is full.
+    /// What a part did wrong, in words: for example an instance that ended by itself, or a load client that did not
+    /// report its full disk.
     pub(super) misbehaviour: Vec<String>,
 }
 

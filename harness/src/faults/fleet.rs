@@ -1,4 +1,4 @@
-//! The instances of the service in a round, started again as a supervisor would.
+//! The instances of the service in a round. One that ends is started again, as a supervisor does.
 
 use std::cell::{Cell, RefCell};
 use std::fs;
@@ -15,26 +15,26 @@ use super::topics::Names;
 use super::world::World;
 use crate::service::{Service, ServiceOptions};
 
-/// The group gives up a member that was not heard of for so long.
+/// After this time without a heartbeat, the group removes a member.
 const SESSION: &str = "session.timeout.ms=6000";
-/// How soon members hear of a rebalance; below a third of the session time-out, as Kafka advises.
+/// How soon members learn about a rebalance. Below a third of the session timeout, as Kafka recommends.
 const HEARTBEAT: &str = "heartbeat.interval.ms=1000";
 const ASSIGNED: &str = "group.protocol=consumer";
-/// The broker gives up a member that does not hand over a partition for so long. librdkafka 2.12.1 does not, if the
-/// heartbeat timed out by whose answer it was told to: it asks for none of that again.
+/// After this time, the broker removes a member that does not hand over a partition. librdkafka 2.12.1 does not hand it
+/// over if the heartbeat with that order timed out: it does not ask again.
 const REBALANCE: &str = "max.poll.interval.ms=20000";
 const PAUSE: Duration = Duration::from_millis(300);
-/// Until an instance is up, which may need a broker and a store that are starting too.
+/// How long an instance may take to start. Broker and store may be starting too.
 const START_LIMIT: Duration = Duration::from_secs(120);
 
-/// All instances; what is not there is in somebody's hands.
+/// All instances. One that a fault has taken is missing.
 #[derive(Debug)]
 pub(super) struct Fleet<'a> {
     world: &'a World,
     options: ServiceOptions,
     /// Whether each instance has a name in its group.
     is_static: bool,
-    /// Whether Kafka may lose what it accepted.
+    /// Whether Kafka may lose records that it accepted.
     is_unclean: bool,
     folder: PathBuf,
     instances: Vec<RefCell<Option<Service>>>,
@@ -43,7 +43,7 @@ pub(super) struct Fleet<'a> {
     told_to_end: Cell<u32>,
 }
 
-/// How the service is run in a round.
+/// The service's options in a round.
 pub(super) fn options(
     world: &World,
     names: &Names,
@@ -52,7 +52,7 @@ pub(super) fn options(
 ) -> ServiceOptions {
     let mut arguments = match round.membership {
         Membership::Classic | Membership::Static => vec!["-X", SESSION, "-X", HEARTBEAT],
-        // Of these the broker decides both.
+        // For these members the broker decides both.
         Membership::Assigned => vec!["-X", ASSIGNED, "-X", REBALANCE],
     };
     for property in &conditions.properties {
@@ -77,7 +77,7 @@ pub(super) fn options(
 }
 
 impl<'a> Fleet<'a> {
-    /// Starts all instances and waits until they are ready. Their logs go to the folder.
+    /// Starts all instances, and waits until they are ready. Their logs go to the folder.
     pub(super) async fn start(
         world: &'a World,
         options: ServiceOptions,
@@ -104,7 +104,7 @@ impl<'a> Fleet<'a> {
         Ok(fleet)
     }
 
-    /// Starts an instance, which waits for nothing.
+    /// Starts an instance, but does not wait.
     pub(super) fn spawn(&self, index: usize) -> Result<()> {
         self.starts.set(self.starts.get() + 1);
         let name = format!("service-{index}-start-{}.log", self.starts.get());
@@ -121,8 +121,8 @@ impl<'a> Fleet<'a> {
         Ok(())
     }
 
-    /// Waits until an instance is ready. One that finds no broker or store at its start ends, which it
-    /// says it does, and is started again.
+    /// Waits until an instance is ready. If it ends because it finds no broker or store, as it should, this starts it
+    /// again.
     pub(super) async fn until_ready(&self, index: usize) -> Result<()> {
         let deadline = Instant::now() + START_LIMIT;
         loop {
@@ -142,7 +142,7 @@ impl<'a> Fleet<'a> {
         }
     }
 
-    /// Takes an instance, to do something to it that is not misbehaviour of its own.
+    /// Takes an instance for a fault, so that its end does not count as misbehaviour.
     pub(super) fn take(&self, index: usize) -> Option<Service> {
         self.instances.get(index)?.borrow_mut().take()
     }
@@ -157,8 +157,8 @@ impl<'a> Fleet<'a> {
         self.misbehaviour.borrow_mut().push(what);
     }
 
-    /// Notes an instance that did not end well: as one that Kafka told to end, or as misbehaviour. `log` ends with its
-    /// log's last line.
+    /// Notes an instance that ended with an error: as one with an error that Kafka calls fatal, or as misbehaviour.
+    /// `log` ends with the last line of its log.
     pub(super) fn note_end(&self, log: &str, what: String) {
         if is_told_to_end(log, self.is_static, self.is_unclean) {
             self.told_to_end.set(self.told_to_end.get() + 1);
@@ -171,12 +171,12 @@ impl<'a> Fleet<'a> {
         self.misbehaviour.borrow().clone()
     }
 
-    /// How many instances ended because Kafka says that they have to.
+    /// The number of instances that ended after an error that Kafka calls fatal.
     pub(super) fn told_to_end(&self) -> u32 {
         self.told_to_end.get()
     }
 
-    /// The processes of the instances that are there.
+    /// The processes of the running instances.
     pub(super) fn processes(&self) -> Vec<(String, u32)> {
         let ids = self
             .instances
@@ -208,7 +208,7 @@ impl<'a> Fleet<'a> {
         Ok(())
     }
 
-    /// Stops all instances at once, gently.
+    /// Stops all instances at the same time, gracefully.
     pub(super) async fn stop(&self) -> Result<()> {
         let mut stopping = tokio::task::JoinSet::new();
         for index in 0..INSTANCES {
@@ -217,7 +217,7 @@ impl<'a> Fleet<'a> {
                     let log = service.child().log().to_owned();
                     stopping.spawn(async { (log, service.stop().await) });
                 }
-                None => bail!("instance {index} is not there"),
+                None => bail!("instance {index} does not run"),
             }
         }
         while let Some(stopped) = stopping.join_next().await {
@@ -230,9 +230,9 @@ impl<'a> Fleet<'a> {
     }
 }
 
-/// Whether an instance ended by what Kafka calls fatal. A static member's name had another member id when its group's
-/// coordinator came back: it cannot know that no other process has its name. And a producer cannot go on behind records
-/// that an unclean election lost.
+/// Whether an instance ended after an error that Kafka calls fatal. Static members: after the group's coordinator has
+/// come back, their name may have another member id, as if another process had the same name. Producers: they cannot go
+/// on after an unclean election has lost their records.
 fn is_told_to_end(told: &str, is_static: bool, is_unclean: bool) -> bool {
     let last = told.lines().rev().find(|line| !line.trim().is_empty());
     last.is_some_and(|line| {

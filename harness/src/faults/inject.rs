@@ -1,4 +1,4 @@
-//! Makes each fault happen, and unmakes it: those of processes and connections here, others beside.
+//! Starts and ends each fault. Faults of processes and connections are here, the others in the modules below.
 
 mod cluster;
 mod store;
@@ -26,13 +26,13 @@ use crate::process::Child;
 use crate::stack::{Right, Stack};
 
 const PAUSE: Duration = Duration::from_millis(50);
-/// Until a killed process is gone.
+/// How long a process may take to end.
 const LIMIT: Duration = Duration::from_secs(90);
-/// Lines of a log in which the cause of an unwell end is looked for.
+/// Last lines of a log to search for the cause of an error exit.
 const LAST_WORDS: usize = 20;
 const STORE_LATE: Duration = Duration::from_millis(300);
 const BROKER_LATE: Duration = Duration::from_millis(200);
-/// Bytes a second: below what the load makes.
+/// Bytes per second, below the need of the load.
 const NARROW: u32 = 16 << 10;
 
 /// The parts that a fault may strike.
@@ -41,21 +41,21 @@ pub(super) struct Scene<'a> {
     pub(super) names: &'a Names,
     pub(super) fleet: &'a Fleet<'a>,
     pub(super) client: &'a Client,
-    /// The reader of the replies, which is made anew with its topic.
+    /// The reader of the replies. A new topic gets a new reader.
     pub(super) replies: &'a RefCell<Option<Reader>>,
     pub(super) log: &'a Log,
-    /// While the topic of the replies, or of the requests, was not there.
+    /// The time without the reply topic, or the request topic.
     pub(super) replies_gone: &'a RefCell<Option<Span>>,
     pub(super) requests_gone: &'a RefCell<Option<Span>>,
-    /// While a leader was alone in sync that others followed who lack what it had accepted.
+    /// The time in which a leader was alone in sync, before another leader without its last records.
     pub(super) alone: &'a RefCell<Option<Span>>,
     /// Whether requests are sent in compressed batches.
     pub(super) zstd: &'a Cell<bool>,
 }
 
 impl Scene<'_> {
-    /// Makes one fault and waits until what it struck is there again. The span ends with the repair's begin:
-    /// that a start takes its time is part of the recovery.
+    /// Makes one fault, and waits until the part works again. The span ends when the repair begins, so that the time of
+    /// a new start counts as recovery.
     pub(super) async fn inject(&self, planned: &Planned) -> Result<Span> {
         sleep(planned.begin()).await;
         let begin = clock::now();
@@ -148,7 +148,7 @@ impl Scene<'_> {
         self.bring_back(&[broker]).await
     }
 
-    /// Starts brokers again, and waits until they are there.
+    /// Starts brokers again, and waits until they are up.
     async fn bring_back(&self, brokers: &[usize]) -> Result<i64> {
         let end = clock::now();
         for broker in brokers {
@@ -158,7 +158,7 @@ impl Scene<'_> {
         Ok(end)
     }
 
-    /// Kills a part of the stack, and waits until it is gone; its port is free then.
+    /// Kills a part of the stack, and waits until it has ended, so that its port is free.
     async fn kill(&self, part: impl Fn(&mut Stack) -> Result<&mut Child>) -> Result<()> {
         part(&mut self.world.stack.borrow_mut())?.signal(Signal::KILL);
         self.until_gone(part).await
@@ -172,7 +172,7 @@ impl Scene<'_> {
                 return Ok(());
             }
             if Instant::now() > deadline {
-                bail!("a process that was to end is still there after {LIMIT:?}");
+                bail!("a process did not end within {LIMIT:?}");
             }
             sleep(PAUSE).await;
         }
@@ -187,13 +187,13 @@ impl Scene<'_> {
         Ok(clock::now())
     }
 
-    /// Makes the service's connections to all brokers as bad as that.
+    /// Gives the service's connections to all brokers this quality for a while.
     async fn broker(&self, quality: Quality, length: Duration) -> i64 {
         for_a_while(|quality| self.world.set_clients(quality), quality, length).await
     }
 }
 
-/// Makes connections as bad as that for so long; returns when they are good again.
+/// Gives connections this quality for this time. Returns when they became good again.
 async fn for_a_while(set: impl Fn(Quality), quality: Quality, length: Duration) -> i64 {
     set(quality);
     sleep(length).await;
@@ -201,8 +201,8 @@ async fn for_a_while(set: impl Fn(Quality), quality: Quality, length: Duration) 
     clock::now()
 }
 
-/// Whether a service ended unwell because a mix had taken the broker, or a right, away when it was told to stop. It
-/// cannot commit then, and is right to say so with its exit code; that nothing is lost by it, the other oracles ask.
+/// Whether a service ended with an error because a mix of faults had taken away the broker, or a right, before its
+/// stop. It cannot commit then, and its exit code is right. Other oracles check that nothing is lost by that.
 fn may_end_unwell(log: &str) -> bool {
     let mut before = log.lines().rev().take(LAST_WORDS);
     let Some(end) = before.next() else {

@@ -1,98 +1,98 @@
-//! The faults: what each is called, what it strikes, and how long it lasts.
+//! The faults: the name of each, the part that it strikes, and its length.
 
 use std::fmt;
 
 use clap::ValueEnum;
 use serde::Serialize;
 
-/// What goes wrong in a round.
+/// A fault of a round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ValueEnum, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fault {
-    /// kill -9 of one instance of the service, which is started again
+    /// kill -9 of one instance of the service, which then starts again
     KillService,
-    /// SIGTERM to one instance, which is started again
+    /// SIGTERM to one instance, which then starts again
     StopService,
-    /// SIGTERM and a new start for each instance in turn
+    /// SIGTERM and a new start for each instance, one after the other
     RollingRestart,
-    /// SIGSTOP of one instance for 1 to 3 s, below the group's session time-out
+    /// SIGSTOP of one instance for 1 to 3 s, below the group's session timeout
     PauseShort,
-    /// SIGSTOP of one instance for longer than the group's session time-out
+    /// SIGSTOP of one instance for longer than the group's session timeout
     PauseLong,
-    /// kill -9 of the broker, which is started again on its data
+    /// kill -9 of the broker, which then starts again on its data
     KillBroker,
-    /// kill -9 of the store, which is started again on its data
+    /// kill -9 of the store, which then starts again on its data
     KillStore,
-    /// kill -9 of a load client, which is started again
+    /// kill -9 of a load client, which then starts again
     KillClient,
-    /// the store's connections pass nothing any more and stay open
+    /// the store's connections stay open, but pass nothing
     StoreFrozen,
-    /// the store is killed, and loads its data for a while after its start
+    /// kill -9 of the store, which loads its data for a while after its start
     StoreLoading,
     /// a replica takes over behind the store's address; connections to the old master stay open
     StoreFailover,
-    /// each answer of the store comes late
+    /// each answer of the store is late
     StoreSlow,
-    /// the store has no memory left and refuses to write
+    /// the store has no memory left, and refuses writes
     StoreFull,
     /// the store answers each write with an error
     StoreErrors,
     /// the service's connections to the broker are cut, and refused for a while
     BrokerCut,
-    /// what goes between service and broker comes late
+    /// all data between service and broker is late
     BrokerDelay,
-    /// little goes between service and broker at a time
+    /// the bandwidth between service and broker is small
     BrokerThrottle,
-    /// the topic of the replies is deleted and made again
+    /// the reply topic is deleted and created again
     ReplyTopicRemade,
-    /// the topic of the requests is deleted and made again
+    /// the request topic is deleted and created again
     RequestTopicRemade,
-    /// the service may not read the topic of the requests for a while
+    /// the service may not read the request topic for a while
     ReadDenied,
-    /// the service may not write to the topic of the replies for a while
+    /// the service may not write to the reply topic for a while
     WriteDenied,
-    /// the topic of the replies takes single replies and no batch of them, while the broker is slow
+    /// the reply topic accepts single replies but no batches, while the broker is slow
     OversizedBatches,
-    /// requests come in batches that are compressed with zstd
+    /// requests come in batches compressed with zstd
     ZstdProducers,
-    /// the topic of the requests is given more partitions
+    /// the request topic gets more partitions
     PartitionsAdded,
     /// a load client writes its file to a full disk
     ClientDiskFull,
-    /// kill -9 of the broker that leads a partition of the requests; needs --brokers 3, as all that follow
+    /// kill -9 of the broker that leads a request partition; needs --brokers 3, like all below
     KillLeader,
     /// kill -9 of the broker that coordinates the service's group
     KillCoordinator,
     /// kill -9 of the controller of the cluster
     KillController,
-    /// SIGTERM and a new start for each broker in turn
+    /// SIGTERM and a new start for each broker, one after the other
     RollingBrokers,
     /// kill -9 of all brokers but one
     MostBrokersDown,
     /// SIGSTOP of a leader for longer than its session with the controller
     PauseLeader,
-    /// the service cannot reach one leader, which all others can
+    /// the service cannot reach one leader; the brokers can
     LeaderCutFromClients,
-    /// the other brokers cannot reach one leader, which all others can
+    /// the other brokers cannot reach one leader; clients can
     LeaderCutFromPeers,
-    /// a leader that is alone in sync is killed; the others wait for it
+    /// kill -9 of a leader that is alone in sync; the others wait for it
     LeaderLostAlone,
-    /// the same where others may lead that lack what it had accepted (unclean.leader.election.enable)
+    /// the same, but brokers without the last records may lead (unclean.leader.election.enable)
     UncleanElection,
-    /// each partition leaves a broker and comes back to it, which copies its records
+    /// each partition leaves a broker and comes back, which copies its records
     PartitionsReassigned,
     /// all partitions get another leader
     LeadersElected,
-    /// a broker can write no more, as on a full disk
+    /// a broker cannot write any more, as on a full disk
     BrokerDiskFull,
 }
 
-/// What a fault strikes; in a mix each part is struck once.
+/// The part that a fault strikes. A mix strikes each part once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Target {
     Service,
     Broker,
-    /// The brokers, of which there are several.
+    /// A cluster of several brokers.
     Cluster,
     Store,
     Client,
@@ -154,7 +154,7 @@ impl Fault {
         }
     }
 
-    /// Shortest and longest, milliseconds. Of what is killed: how long it stays away.
+    /// Shortest and longest length, in milliseconds. For a killed process it is the time until its new start.
     pub(super) fn length(self) -> (u64, u64) {
         match self {
             Self::KillService
@@ -162,18 +162,18 @@ impl Fault {
             | Self::KillStore
             | Self::KillClient
             | Self::MostBrokersDown => (200, 3000),
-            // The cluster gives up a broker after 6 s, unless that takes its leave.
+            // The cluster removes a broker after 6 s, or at once after a graceful stop.
             Self::KillLeader
             | Self::KillCoordinator
             | Self::KillController
             | Self::BrokerDiskFull => (200, 10_000),
             Self::PauseLeader => (8000, 11_000),
-            // A replica that does not follow is given up after 4 s.
+            // A replica that does not follow is out of sync after 4 s.
             Self::LeaderCutFromPeers => (6000, 9000),
             Self::LeaderLostAlone | Self::UncleanElection => (1000, 3000),
             Self::StopService | Self::RollingRestart | Self::RollingBrokers => (0, 500),
             Self::PauseShort => (1000, 3000),
-            // The session time-out is 6 s.
+            // The session timeout is 6 s.
             Self::PauseLong => (8000, 11_000),
             Self::StoreSlow
             | Self::StoreLoading
@@ -197,8 +197,8 @@ impl Fault {
         }
     }
 
-    /// Whether the store has to be redis-server or valkey-server: Kvrocks has no log to load, no `FAILOVER`, no
-    /// `maxmemory` and no `min-replicas-to-write`.
+    /// Whether the store has to be redis-server or valkey-server, because Kvrocks loads no log, and has no `FAILOVER`,
+    /// `maxmemory` and `min-replicas-to-write`.
     pub(super) fn needs_redis(self) -> bool {
         matches!(
             self,
@@ -206,13 +206,13 @@ impl Fault {
         )
     }
 
-    /// Whether it takes a cluster.
+    /// Whether it needs a cluster.
     pub(super) fn needs_cluster(self) -> bool {
         self.target() == Target::Cluster
     }
 
-    /// Whether after it a member that was replaced may still finish what it had begun: its late replies
-    /// may then repeat what is committed.
+    /// Whether a replaced member may still finish its records after the fault. Its late replies may then repeat records
+    /// that are committed.
     pub(super) fn leaves_zombies(self) -> bool {
         matches!(
             self,

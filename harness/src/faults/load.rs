@@ -1,4 +1,4 @@
-//! The requests of a round: a steady rate, each with an id and an idempotency key, some sent twice.
+//! The requests of a round: a steady rate, each request with an id and an idempotency key, some of them sent twice.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,35 +16,35 @@ use crate::record_headers::record_headers;
 
 const TICK: Duration = Duration::from_millis(20);
 const KEYS: u64 = 64;
-/// Every so many requests one is sent a second time, as a client does that got no answer.
+/// One in this number of requests is sent twice, as by a client that got no reply.
 const REPEATED: u64 = 20;
 
-/// Where requests go, and where their replies shall.
+/// The topics of requests and replies.
 #[derive(Debug, Clone)]
 pub(super) struct Target {
     pub(super) servers: String,
     pub(super) topic: String,
     pub(super) reply_topic: String,
-    /// Before each id, so that no two rounds share one.
+    /// Prefix of all ids, so that no two rounds share one.
     pub(super) name: String,
 }
 
-/// How much, and until when.
+/// How much to send, and until when.
 #[derive(Debug, Clone)]
 pub(super) struct Amount {
-    /// Requests a second.
+    /// Requests per second.
     pub(super) rate: u32,
-    /// So many at least, also after the stop.
+    /// Least number of requests, even after the stop.
     pub(super) least: u64,
     pub(super) stop: CancellationToken,
 }
 
-/// A producer that keeps what it cannot send until the broker is back.
+/// A producer that keeps its records while the broker is down.
 pub(crate) fn producer(servers: &str) -> Result<FutureProducer> {
     config(servers).create().context("cannot make a producer")
 }
 
-/// One whose records wait for company, without which nothing becomes smaller, and are compressed.
+/// A producer that compresses. Its records wait for a batch, because single records hardly shrink.
 fn zstd_producer(servers: &str) -> Result<FutureProducer> {
     let mut config = config(servers);
     config
@@ -62,17 +62,18 @@ fn config(servers: &str) -> ClientConfig {
         .set("enable.idempotence", "true")
         .set("message.timeout.ms", "120000")
         .set("topic.metadata.refresh.interval.ms", "5000")
-        // Or its own wait of up to 10 s would be taken for the service's.
+        // Otherwise the producer's own wait of up to 10 s would look like one of the service.
         .set("reconnect.backoff.max.ms", "1000")
         // A broker that is down is part of the test.
         .set("log_level", "0");
     config
 }
 
-/// When each request was to be sent, by its id: milliseconds since 1970.
+/// When each request was due, by its id, in milliseconds since 1970.
 pub(super) type Due = RefCell<BTreeMap<String, i64>>;
 
-/// Sends, in compressed batches while `zstd` says so, until it is told to stop and has sent enough; returns the ids whose delivery was reported.
+/// Sends until it is stopped and has sent enough, in compressed batches while `zstd` is set. Returns the ids with a
+/// successful delivery report.
 pub(super) async fn send(
     target: &Target,
     amount: &Amount,
@@ -88,7 +89,7 @@ pub(super) async fn send(
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     while sent < amount.least || !amount.stop.is_cancelled() {
         ticks.tick().await;
-        // An unclean election that lost its records ends a producer.
+        // A producer fails for good if an unclean election loses its records.
         if plain.client().fatal_error().is_some() {
             plain = producer(&target.servers)?;
         }
@@ -113,12 +114,12 @@ pub(super) async fn send(
     Ok(accepted)
 }
 
-/// From the begin of the load to when that request is due.
+/// Milliseconds from the start of the load until that request is due.
 fn milliseconds(number: u64, rate: u32) -> i64 {
     i64::try_from(number * 1000 / u64::from(rate.max(1))).unwrap_or(i64::MAX)
 }
 
-/// Puts a record into the producer's queue and returns its id; its report ends as that, if the broker has it.
+/// Puts a record into the producer's queue. Returns its id. Its report has the same id, if the broker has the record.
 fn enqueue(
     producer: &FutureProducer,
     target: &Target,
@@ -141,7 +142,7 @@ fn enqueue(
         .key(&key)
         .payload(&body)
         .headers(headers);
-    // What does not even fit into the queue was not accepted by anybody.
+    // A record that does not fit into the queue does not count as accepted.
     if let Ok(report) = producer.send_result(record) {
         let id = id.clone();
         reports.spawn(async move { report.await.ok()?.ok().map(|_delivery| id) });

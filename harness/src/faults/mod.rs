@@ -1,9 +1,8 @@
-//! The fault suite: the whole system under load while parts of it fail, and the proof, by comparison of
-//! sets of ids, that nothing was lost. See `docs/reliability.md`.
+//! The fault suite: puts the whole system under load while parts of it fail, and checks that nothing was lost by
+//! comparing sets of ids. See `docs/reliability.md`.
 //!
-//! `plan` decides what happens, from a seed alone. `round` makes it happen (`fleet`, `client`, `load`,
-//! `inject`) and gathers what was seen (`answers`, `watch`, `store`, `topics`) as `evidence`, which the
-//! `oracles` judge.
+//! `plan` decides what happens, from a seed. `round` makes it happen (`fleet`, `client`, `load`, `inject`), and
+//! collects the observations (`answers`, `watch`, `store`, `topics`) as `evidence`. The `oracles` judge the evidence.
 
 mod answers;
 mod chance;

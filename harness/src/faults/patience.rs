@@ -1,4 +1,4 @@
-//! Asking again until something that was started answers.
+//! Asks repeatedly until a started part answers.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 const PAUSE: Duration = Duration::from_millis(50);
 const LIMIT: Duration = Duration::from_secs(90);
 
-/// Asks until the answer is right, for a bounded time.
+/// Asks until the answer is right, within a time limit.
 pub(super) async fn until<T, F: Future<Output = Result<T>>>(
     mut ask: impl FnMut() -> F,
 ) -> Result<T> {

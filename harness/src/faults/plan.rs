@@ -1,4 +1,4 @@
-//! What a run will do, round by round. Pure: the same seed makes the same plan.
+//! Plans the rounds of a run. Pure: the same seed makes the same plan.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::kind::Fault;
 /// Instances of the service in each round.
 pub(super) const INSTANCES: usize = 3;
 
-/// What becomes of requests that the service fails to serve.
+/// What the service does with requests that fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Policy {
@@ -26,9 +26,9 @@ pub enum Policy {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Membership {
-    /// They divide the partitions among themselves
+    /// The members divide the partitions among themselves
     Classic,
-    /// The same, and each takes its partitions over when it comes back (KIP-345)
+    /// The same, and a member that comes back gets its partitions again (KIP-345)
     Static,
     /// The broker assigns the partitions (KIP-848)
     Assigned,
@@ -37,28 +37,28 @@ pub enum Membership {
 /// One fault of a round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Planned {
-    /// Which.
+    /// The fault.
     pub fault: Fault,
-    /// Milliseconds from the end of the quiet part of the round to its begin.
+    /// Milliseconds from the end of the round's quiet part to the start of the fault.
     pub after: u64,
-    /// How long it lasts, in milliseconds.
+    /// Its length, in milliseconds.
     pub length: u64,
-    /// Which instance of the service it strikes, if it strikes one.
+    /// The instance of the service that it strikes, if it strikes one.
     pub victim: usize,
 }
 
-/// One round: load, what fails meanwhile, and how the service is run.
+/// One round: its faults, and how the service runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Round {
     /// Counted from 1.
     pub number: usize,
-    /// All of them overlap.
+    /// They all overlap.
     pub faults: Vec<Planned>,
     /// `tasks` or `keyed`.
     pub dispatch: &'static str,
-    /// What becomes of failures.
+    /// What the service does with requests that fail.
     pub policy: Policy,
-    /// How the instances divide the partitions.
+    /// How the instances are members of their group.
     pub membership: Membership,
 }
 
@@ -116,8 +116,7 @@ impl fmt::Display for Round {
     }
 }
 
-/// Plans so many rounds of these faults: first each alone, in an order of chance, then by turns mixes and
-/// single ones.
+/// Plans this number of rounds: first each fault alone, in random order, then mixes and single faults in turns.
 #[must_use]
 pub fn plan(seed: u64, rounds: usize, faults: &[Fault]) -> Vec<Round> {
     let mut chance = Chance::new(seed);
@@ -135,7 +134,7 @@ pub fn plan(seed: u64, rounds: usize, faults: &[Fault]) -> Vec<Round> {
         .collect()
 }
 
-/// Two or three faults that strike different parts, or fewer where there are no more.
+/// Two or three faults that strike different parts, or fewer if there are not enough.
 fn mix(chance: &mut Chance, faults: &[Fault]) -> Vec<Fault> {
     let mut order = faults.to_vec();
     chance.shuffle(&mut order);
@@ -193,7 +192,7 @@ mod tests {
     fn a_seed_decides_the_plan() {
         assert_eq!(plan(7, 60, Fault::all()), plan(7, 60, Fault::all()));
         assert_ne!(plan(7, 60, Fault::all()), plan(8, 60, Fault::all()));
-        // More rounds go on where fewer ended.
+        // A plan with more rounds begins like one with fewer.
         assert_eq!(plan(7, 60, Fault::all())[..20], plan(7, 20, Fault::all()));
     }
 

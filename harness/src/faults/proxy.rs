@@ -1,5 +1,5 @@
-//! Stands between a client and a server on loopback, and makes the connection bad: late, narrow, cut or
-//! frozen. It can lead new connections to another server.
+//! A proxy between clients and a server on loopback that can make connections bad: late, narrow, cut or frozen. It can
+//! lead new connections to another server.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -13,20 +13,20 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 
 const CHUNK: usize = 16 << 10;
-/// Chunks on their way in one direction; a sender that goes on has to wait.
+/// Most chunks on their way in one direction. Then the sender has to wait.
 const CHUNKS: usize = 256;
 
-/// How bad the connection is.
+/// The quality of connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Quality {
     Good,
-    /// What is open is closed, and what is opened is closed at once.
+    /// Open connections are closed, and new ones are closed at once.
     Cut,
-    /// What is open, and what is opened meanwhile, passes nothing and stays open, also when this is over.
+    /// Open and new connections stay open but pass nothing. That does not change when the quality changes.
     Frozen,
-    /// Everything comes so much later, in either direction.
+    /// All data is late by this time, in both directions.
     Late(Duration),
-    /// So many bytes a second, in each direction of each connection.
+    /// This number of bytes per second, in each direction of each connection.
     Narrow(u32),
 }
 
@@ -38,12 +38,12 @@ pub(super) struct Proxy {
     server: JoinHandle<()>,
 }
 
-/// A port that is taken, for a proxy whose server is not there yet.
+/// An open port for a proxy whose server does not run yet.
 #[derive(Debug)]
 pub(super) struct Waiting(TcpListener);
 
 impl Waiting {
-    /// Takes this port on loopback.
+    /// Listens at this port of loopback.
     pub(super) async fn at(port: u16) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
         Ok(Self(listener.context("cannot listen for the proxy")?))
@@ -54,7 +54,7 @@ impl Waiting {
         Ok(address.context("the proxy has no address")?.port())
     }
 
-    /// Serves in front of the server at that port of loopback, which sees its clients come from that address.
+    /// Serves in front of the server at that port of loopback. The server sees that address as the one of its clients.
     pub(super) fn serve(self, port: u16, clients: Ipv4Addr) -> Proxy {
         let (quality, watched) = watch::channel(Quality::Good);
         let (upstream, server) = watch::channel(at(port));
@@ -71,7 +71,7 @@ impl Proxy {
         self.quality.send_replace(quality);
     }
 
-    /// Leads new connections to the server at that port of loopback; what is open stays where it is.
+    /// Leads new connections to the server at that port of loopback. Open connections stay with the old one.
     pub(super) fn lead_to(&self, port: u16) {
         self.upstream.send_replace(at(port));
     }
@@ -83,12 +83,13 @@ fn at(port: u16) -> SocketAddr {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        // The connections end by themselves: their watched sender is gone.
+        // The connections end by themselves, because the sender that they watch is dropped.
         self.server.abort();
     }
 }
 
-/// Of loopback, and not that of clients that come without a proxy: a broker can deny something to one kind only.
+/// The address of clients behind a proxy. Clients without a proxy have another one, so that a broker can deny rights to
+/// one kind only.
 pub(super) const CLIENTS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 
 async fn serve(
@@ -104,7 +105,7 @@ async fn serve(
                 tokio::spawn(connect(client, upstream, clients, quality.clone()));
             }
             Ok((refused, _)) => drop(refused),
-            // Too many open files, for one: it passes.
+            // For example too many open files, which passes.
             Err(_) => sleep(Duration::from_millis(50)).await,
         }
     }
@@ -119,7 +120,7 @@ async fn connect(
     let Ok(server) = reach(upstream, clients).await else {
         return;
     };
-    // What is late is late by our doing alone.
+    // Without Nagle's algorithm, so that only the proxy delays data.
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let (client_read, client_write) = client.into_split();
     let (server_read, server_write) = server.into_split();
@@ -128,7 +129,7 @@ async fn connect(
         pass(client_read, server_write, quality.clone()),
         pass(server_read, client_write, quality),
     );
-    // Kept while it is frozen: dropped, it would close the connection.
+    // Kept while frozen: a drop would close the connection.
     tokio::pin!(there, back);
     let is_over = |quality: &Quality| matches!(quality, Quality::Cut | Quality::Frozen);
     tokio::select! { biased;
@@ -145,7 +146,7 @@ async fn reach(upstream: SocketAddr, clients: Ipv4Addr) -> std::io::Result<TcpSt
     socket.connect(upstream).await
 }
 
-/// Passes on what comes, each chunk at its time, until either side ends.
+/// Passes on data, each chunk at its time, until either side ends.
 async fn pass(from: OwnedReadHalf, to: OwnedWriteHalf, quality: watch::Receiver<Quality>) {
     let (chunks, queue) = mpsc::channel(CHUNKS);
     tokio::select! {
@@ -201,7 +202,7 @@ async fn write(
 mod tests {
     use super::*;
 
-    /// A server that sends back what it gets, and a proxy in front of it.
+    /// A server that echoes, and a proxy in front of it.
     async fn echo() -> (Proxy, u16) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let server = listener.local_addr().unwrap().port();
@@ -234,7 +235,7 @@ mod tests {
         proxy.set(Quality::Late(Duration::from_millis(30)));
         let begin = Instant::now();
         assert_eq!(ask(&mut stream, b"late").await, b"late");
-        // There and back; the least is certain, the most is the machine's.
+        // There and back. Only the lower bound is certain.
         assert!(begin.elapsed() >= Duration::from_millis(60));
         proxy.set(Quality::Narrow(10_000));
         let begin = Instant::now();

@@ -1,4 +1,4 @@
-//! One round: topics and instances, load, faults, and the gathering of what was seen.
+//! One round: topics and instances, load, faults, and the collection of evidence.
 
 use std::cell::{Cell, RefCell};
 use std::fs;
@@ -26,16 +26,16 @@ use super::world::World;
 use super::{clock, store};
 use crate::stack::group_members;
 
-/// Load before the part that counts, for connections and code to be warm.
+/// Load before the part that counts, so that connections and code are warm.
 const WARM_UP: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(500);
-/// Until all is committed, and until the group has the members that it should have.
+/// How long it may take until all is committed, and until the group has all members.
 const END_LIMIT: Duration = Duration::from_secs(120);
-/// Half of the session time-out.
+/// Half of the session timeout.
 const LEAVE_LIMIT: Duration = Duration::from_secs(3);
 
-/// Plays a round and returns what was seen; nothing of it is left running. Nor is anything left in broker and
-/// store, unless it broke off: they may not answer then, and its names are not used again.
+/// Plays a round, and returns the evidence. Nothing of it is left running, nor in broker and store. After a failure
+/// something may be left there, because they may not answer. No other round uses its names.
 pub(super) async fn play(
     world: &World,
     round: &Round,
@@ -51,7 +51,7 @@ pub(super) async fn play(
     let all = names.topics().map(|(topic, _)| topic);
     topics::delete(&world.servers, &all).await?;
     store::clear(&world.store_url).await?;
-    // The next round is to begin with brokers that have all of Kafka's own topics.
+    // The next round needs brokers with all of Kafka's own topics.
     world.until_whole().await?;
     Ok(evidence)
 }
@@ -74,7 +74,7 @@ async fn on_topics(
     let client = Client::new(program, &world.servers, names, folder)?;
     let options = fleet::options(world, names, round, conditions);
     let fleet = Fleet::start(world, options, round, folder.to_owned()).await?;
-    // A rebalance in the quiet part would leave nothing to compare the recovery with.
+    // After a rebalance in the quiet part, the recovery could not be compared with it.
     if members(world, names, round, INSTANCES).await? != Some(INSTANCES) {
         bail!("the group did not settle before the load");
     }
@@ -116,7 +116,7 @@ async fn on_topics(
     Ok(evidence)
 }
 
-/// Notes what ends by itself and what grows, for as long as it is polled.
+/// Notes processes that end by themselves, and their memory, as long as it is polled.
 async fn look_after(
     world: &World,
     fleet: &Fleet<'_>,
@@ -137,7 +137,7 @@ fn look(world: &World, fleet: &Fleet<'_>, memory: &RefCell<MemoryWatch>) -> Resu
     Ok(())
 }
 
-/// Load from begin to end, and the faults in its middle.
+/// Sends the load, and makes the faults in its middle.
 async fn under_load(scene: &Scene<'_>, round: &Round, conditions: &Conditions) -> Result<Evidence> {
     let target = load::Target {
         servers: scene.world.servers.clone(),
@@ -171,7 +171,7 @@ async fn under_load(scene: &Scene<'_>, round: &Round, conditions: &Conditions) -
     Ok(evidence)
 }
 
-/// Quiet, faults, recovery.
+/// The quiet part, the faults, the recovery.
 async fn strike(
     scene: &Scene<'_>,
     round: &Round,
@@ -195,13 +195,13 @@ async fn strike(
     };
     let whole = members(scene.world, scene.names, round, INSTANCES).await?;
     evidence.whole = (whole == Some(INSTANCES)).then(clock::now);
-    // What is compared is as long as the quiet part.
+    // The recovery is compared over the same time as the quiet part.
     sleep(conditions.quiet).await;
     let deadline = Instant::now() + Duration::from_millis(oracles::RECOVERY_LIMIT.unsigned_abs());
     loop {
         evidence.due.append(&mut due.borrow_mut());
         answers::catch_up(scene.log, &mut evidence.answers);
-        // Not on this thread, which sends the load: a judge that works longer and longer would slow it.
+        // On another thread, because this one sends the load, and the oracle takes longer and longer.
         let judged = off_thread(move || Ok((oracles::recovery(&evidence).is_some(), evidence)));
         let is_back;
         (is_back, evidence) = judged.await?;
@@ -220,7 +220,7 @@ fn partitions(round: &Round) -> i32 {
     }
 }
 
-/// Waits until everything is committed, and returns how far it is not, if the time is over first.
+/// Waits until everything is committed. Returns the lag, which is above zero if the time was over first.
 async fn until_no_lag(
     world: &World,
     names: &Names,
@@ -239,16 +239,16 @@ async fn until_no_lag(
     }
 }
 
-/// Waits until the group has so many members in two looks, and returns how many it has; `None` if it never
-/// settles. One look may fall between two rebalances: of partitions that move, the first takes them away.
+/// Waits until the group has this number of members in two looks. Returns the number; `None` if it never settles. Two
+/// looks, because one may fall between two rebalances: the first only takes partitions away.
 async fn members(
     world: &World,
     names: &Names,
     round: &Round,
     wanted: usize,
 ) -> Result<Option<usize>> {
-    // Who stops says so to the group; that it would be given up for lost later is not good enough. A static member
-    // is to be, since it may come back.
+    // A member that stops has to leave its group, so it must not wait for the session timeout. A static member does not
+    // leave, because it may come back.
     let limit = match round.membership {
         Membership::Classic | Membership::Assigned if wanted == 0 => LEAVE_LIMIT,
         _ => END_LIMIT,
@@ -274,7 +274,7 @@ async fn members(
     }
 }
 
-/// Reads the topic of the requests: what is there was accepted, whoever sent it.
+/// Reads the request topic. All its records were accepted, whoever sent them.
 async fn read_back(world: &World, names: &Names, round: &Round) -> Result<Vec<Record>> {
     let (servers, topic) = (world.servers.clone(), names.requests.clone());
     let partitions = partitions(round);

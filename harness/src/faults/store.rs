@@ -1,4 +1,4 @@
-//! Reads the orders of a round from the store, and makes it fail in the ways that it has itself.
+//! Reads the orders of a round from the store, and makes the store fail through its own settings.
 
 use anyhow::{Context, Result};
 use redis::aio::MultiplexedConnection;
@@ -9,13 +9,13 @@ use crate::stack::open_store;
 
 const PAGE: usize = 1000;
 
-/// A setting of the store's: its name, a value with which it refuses to write, and its default.
+/// A setting of the store: its name, a value with which it refuses writes, and its default.
 pub(super) type Setting = (&'static str, &'static str, &'static str);
 pub(super) const FULL: Setting = ("maxmemory", "1", "0");
-/// Writes need a replica, which nobody has.
+/// Writes need a replica, but there is none.
 pub(super) const ALONE: Setting = ("min-replicas-to-write", "1", "0");
 
-/// All orders, with the request that each names.
+/// All orders, with their requests.
 pub(super) async fn orders(url: &str) -> Result<Vec<Order>> {
     let mut connection = open_store(url).await?;
     let mut keys: std::collections::BTreeSet<String> = std::collections::BTreeSet::new();
@@ -48,7 +48,7 @@ pub(super) async fn orders(url: &str) -> Result<Vec<Order>> {
     Ok(orders)
 }
 
-/// The values of the keys: as JSON documents where the server has those, which it does not tell as text.
+/// The values of the keys. A server with JSON documents does not return them as text.
 async fn texts(connection: &mut MultiplexedConnection, keys: &[String]) -> Result<Vec<String>> {
     let found: Vec<Option<String>> = redis::cmd("MGET")
         .arg(keys)
@@ -78,48 +78,50 @@ fn order(key: &str, text: &str) -> Result<Order> {
     Ok(Order { id, request })
 }
 
-/// Removes all that it holds.
+/// Removes all keys of the store.
 pub(super) async fn clear(url: &str) -> Result<()> {
     let mut connection = open_store(url).await?;
     let done = redis::cmd("FLUSHALL").exec_async(&mut connection).await;
     done.context("cannot clear the store")
 }
 
-/// How many keys it holds; an error while it loads them.
+/// The number of keys. Fails while the store loads them.
 pub(super) async fn size(url: &str) -> Result<u64> {
     let mut connection = open_store(url).await?;
     let size = redis::cmd("DBSIZE").query_async(&mut connection).await;
-    size.context("the store does not tell its size")
+    size.context("cannot read the number of keys")
 }
 
-/// Has it write all that it holds into one file, which it loads key by key; returns how many keys.
+/// Makes the store write all keys into one file, which it loads key by key. Returns the number of keys.
 pub(super) async fn compact(url: &str) -> Result<u64> {
     let mut connection = open_store(url).await?;
     let begun = redis::cmd("BGREWRITEAOF").exec_async(&mut connection).await;
     begun.context("the store writes no file: this fault needs redis-server or valkey-server")?;
     until(|| async {
-        // The rewrite may be scheduled, and not have begun.
+        // The rewrite may be scheduled, but not started.
         let info = info(url, "persistence").await?;
         let is_done = ["aof_rewrite_in_progress:0", "aof_rewrite_scheduled:0"]
             .iter()
             .all(|line| info.contains(line));
-        is_done.then_some(()).context("the store writes its file")
+        is_done
+            .then_some(())
+            .context("the store still writes its file")
     })
     .await?;
     size(url).await
 }
 
-/// Makes it a replica of the store at a port of loopback, and waits until it has all that one has.
+/// Makes the store a replica of the one at a port of loopback, and waits until it is in sync.
 pub(super) async fn follow(url: &str, master: u16) -> Result<()> {
     let master_url = format!("redis://127.0.0.1:{master}");
-    // A replica would else be waited for in case others come.
+    // Otherwise the master waits for further replicas first.
     configure(&master_url, "repl-diskless-sync-delay", "0").await?;
     let mut connection = open_store(url).await?;
     let port = master.to_string();
     let mut command = redis::cmd("REPLICAOF");
     command.arg("127.0.0.1").arg(port);
     let followed = command.exec_async(&mut connection).await;
-    followed.context("the store follows no other")?;
+    followed.context("cannot make the store a replica")?;
     until(|| async {
         let is_online = info(&master_url, "replication")
             .await?
@@ -131,39 +133,39 @@ pub(super) async fn follow(url: &str, master: u16) -> Result<()> {
     .await
 }
 
-/// Makes a replica the master, and it the replica's replica: it holds back writes until both are even.
+/// Swaps master and replica. The master holds back writes until both are in sync.
 pub(super) async fn hand_over(url: &str, replica: u16) -> Result<()> {
     let mut connection = open_store(url).await?;
     let mut command = redis::cmd("FAILOVER");
     command.arg("TO").arg("127.0.0.1").arg(replica.to_string());
     let begun = command.exec_async(&mut connection).await;
-    begun.context("the store cannot hand over")?;
+    begun.context("the store cannot fail over")?;
     until(|| async {
         let info = info(url, "replication").await?;
         let is_over = info.contains("role:slave") && info.contains("master_link_status:up");
         is_over
             .then_some(())
-            .context("the store has not handed over")
+            .context("the store has not failed over")
     })
     .await
 }
 
-/// Makes a replica a master, whatever it follows.
+/// Makes a replica a master.
 pub(super) async fn lead(url: &str) -> Result<()> {
     let mut connection = open_store(url).await?;
     let mut command = redis::cmd("REPLICAOF");
     let led = command.arg("NO").arg("ONE").exec_async(&mut connection);
-    led.await.context("the store cannot lead")
+    led.await.context("cannot make the store a master")
 }
 
 async fn info(url: &str, section: &str) -> Result<String> {
     let mut connection = open_store(url).await?;
     let mut command = redis::cmd("INFO");
     let info = command.arg(section).query_async(&mut connection);
-    info.await.context("the store tells nothing of itself")
+    info.await.context("no answer to INFO")
 }
 
-/// A setting of the server's.
+/// Changes a setting of the server.
 pub(super) async fn configure(url: &str, name: &str, value: &str) -> Result<()> {
     let mut connection = open_store(url).await?;
     redis::cmd("CONFIG")
@@ -173,7 +175,9 @@ pub(super) async fn configure(url: &str, name: &str, value: &str) -> Result<()> 
         .exec_async(&mut connection)
         .await
         .with_context(|| {
-            format!("the store takes no {name}: this fault needs redis-server or valkey-server")
+            format!(
+                "the store has no setting {name}: this fault needs redis-server or valkey-server"
+            )
         })
 }
 

@@ -16,10 +16,10 @@ use crate::environment::Provenance;
 use crate::stack::Description;
 use crate::{Interrupted, wait};
 
-/// What a run came to.
+/// The result of a suite.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
-    /// What makes the same plan again.
+    /// The seed of the plan.
     pub(crate) seed: u64,
     #[serde(flatten)]
     pub(crate) provenance: Provenance,
@@ -28,7 +28,7 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// The table, and each finding below it.
+    /// The table, with all findings below.
     pub(crate) fn text(&self) -> String {
         let mut text = table(&self.rounds);
         for verdict in &self.rounds {
@@ -36,8 +36,8 @@ impl Report {
             if let Some(own) = figures.filter(|own| own.lost_by_kafka + own.skipped > 0) {
                 let (number, name) = (verdict.round.number, verdict.round.name());
                 text += &format!(
-                    "\nround {number}, {name}: Kafka lost {} accepted request(s), as it says of an unclean election; \
-                     {} took their offsets below what was committed, and were skipped\n",
+                    "\nround {number}, {name}: Kafka lost {} accepted request(s) in an unclean election, which it \
+                     permits; {} took their offsets below the committed ones, and were skipped\n",
                     own.lost_by_kafka, own.skipped
                 );
             }
@@ -57,8 +57,8 @@ impl Report {
     }
 }
 
-/// Plays the rounds. The logs of those that were clean are removed. One that breaks off is a finding, and the
-/// rest are played, unless broker or store cannot be had again.
+/// Plays the rounds. Removes the logs of clean rounds. A round that breaks off is a finding. The next rounds still run,
+/// unless broker or store do not work again.
 pub(crate) async fn run(
     world: &World,
     seed: u64,
@@ -78,14 +78,14 @@ pub(crate) async fn run(
         if !verdict.findings.is_empty() {
             tracing::error!("logs are in {}", folder.display());
         } else if !conditions.keep_logs {
-            // What cannot be removed is in nobody's way.
+            // Logs that cannot be removed do no harm.
             let _ = fs::remove_dir_all(folder);
         }
         verdicts.push(verdict);
         if has_broken_off {
             let repaired = wait::unless_stopped(&conditions.stop, world.repair()).await?;
             if let Err(error) = repaired {
-                tracing::error!("the suite ends here: {error:#}");
+                tracing::error!("the suite cannot go on: {error:#}");
                 break;
             }
         }

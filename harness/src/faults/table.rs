@@ -1,4 +1,4 @@
-//! The figures of all rounds, by fault: as aligned text, which is Markdown too.
+//! The figures of all rounds by fault, as aligned text that is also Markdown.
 
 use load_client::stats::quantile;
 
@@ -43,7 +43,7 @@ fn row(name: &str, verdicts: &[&Verdict]) -> [String; 9] {
     let figures = || verdicts.iter().filter_map(|one| one.figures.as_ref());
     let rounds = verdicts.len().to_string();
     if figures().next().is_none() {
-        // A round that broke off has lost nothing and proved nothing.
+        // A round that broke off proves nothing.
         let mut cells = [(); 9].map(|()| "none".to_owned());
         cells[0] = name.to_owned();
         cells[1] = rounds;
@@ -89,7 +89,7 @@ fn aligned(rows: &[[String; 9]]) -> String {
             .zip(&widths)
             .enumerate()
             .map(|(column, (cell, width))| {
-                // Names to the left, numbers to the right.
+                // Names are aligned to the left, numbers to the right.
                 if column == 0 {
                     format!(" {cell:<width$} ")
                 } else {

@@ -1,4 +1,4 @@
-//! The topics of a round, and what is asked of the broker about them and the group.
+//! The topics of a round, and requests to the broker about them and the group.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,11 +17,11 @@ use tokio::time::{Instant, sleep};
 use super::answers::{config, ends};
 
 const LIMIT: Duration = Duration::from_secs(5);
-/// A broker that has just been started again takes a while to take orders.
+/// How long to repeat a request, because a restarted broker needs a while.
 const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Partitions of the requests' topic, and of that after it was given more.
+/// Partitions of the request topic, and their number after some were added.
 pub(super) const PARTITIONS: i32 = 8;
 pub(super) const MORE_PARTITIONS: i32 = 12;
 pub(super) const REPLY_PARTITIONS: i32 = 4;
@@ -33,7 +33,7 @@ pub(super) struct Names {
     pub(super) group: String,
     pub(super) requests: String,
     pub(super) replies: String,
-    /// Of the load client.
+    /// The reply topic of the load client.
     pub(super) client_replies: String,
     pub(super) dead_letters: String,
 }
@@ -73,7 +73,7 @@ fn options() -> AdminOptions {
         .operation_timeout(Some(LIMIT))
 }
 
-/// Does something again until it is done: the broker may be away meanwhile.
+/// Repeats the work until it succeeds, because the broker may be down.
 async fn patiently<F: Future<Output = Result<()>>>(mut work: impl FnMut() -> F) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -84,7 +84,7 @@ async fn patiently<F: Future<Output = Result<()>>>(mut work: impl FnMut() -> F) 
     }
 }
 
-/// Makes a topic; one that is there already, from a request whose answer was lost, will do.
+/// Creates a topic. It may exist already, from a request whose answer was lost.
 pub(crate) async fn create(servers: &str, topic: &str, partitions: i32) -> Result<()> {
     let admin = admin(servers)?;
     let wanted = NewTopic::new(topic, partitions, TopicReplication::Fixed(-1));
@@ -114,7 +114,7 @@ pub(super) async fn delete(servers: &str, topics: &[&str]) -> Result<()> {
     .await
 }
 
-/// Gives a topic more partitions.
+/// Adds partitions to a topic.
 pub(super) async fn grow(servers: &str, topic: &str, partitions: i32) -> Result<()> {
     let admin = admin(servers)?;
     let count = usize::try_from(partitions).context("partitions")?;
@@ -122,7 +122,7 @@ pub(super) async fn grow(servers: &str, topic: &str, partitions: i32) -> Result<
     patiently(|| async {
         for answer in admin.create_partitions([&wanted], &options()).await? {
             match answer {
-                // It has them already, from a request whose answer was lost.
+                // It may have them already, from a request whose answer was lost.
                 Ok(_) | Err((_, Code::InvalidPartitions)) => {}
                 Err((_, code)) => return Err(code).context("cannot add partitions"),
             }
@@ -159,7 +159,7 @@ async fn configure(servers: &str, wanted: AlterConfig<'_>) -> Result<()> {
     .await
 }
 
-/// What is committed of each partition that has a commit, and what is written beside it. It blocks.
+/// The committed offset of each partition that has one, with its metadata. It blocks.
 pub(super) fn committed(
     consumer: &BaseConsumer,
     topic: &str,
@@ -178,7 +178,7 @@ pub(super) fn committed(
     Ok(found.filter(|(_, (offset, _))| *offset >= 0).collect())
 }
 
-/// How far what is committed is behind the end of each partition. It blocks.
+/// The lag of each partition: records between the committed offset and the end. It blocks.
 pub(super) fn lag(servers: &str, names: &Names, partitions: i32) -> Result<BTreeMap<i32, i64>> {
     let consumer: BaseConsumer = config(servers, &names.group).create()?;
     let ends = ends(&consumer, &names.requests, partitions)?;

@@ -1,4 +1,4 @@
-//! What a round came to: its figures, and what the oracles object to. Pure.
+//! The result of a round: its figures, and the findings of the oracles. Pure.
 
 use std::collections::BTreeSet;
 
@@ -12,46 +12,45 @@ use super::plan::Round;
 /// The figures of one round.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Figures {
-    /// Records that the broker had accepted.
+    /// Records that the broker accepted.
     pub requests: usize,
     /// Replies beyond the first of each record, as a share of the records.
     pub duplicates: f64,
-    /// Records that are in the dead-letter topic and have no reply.
+    /// Records in the dead-letter topic without a reply.
     pub dead_lettered: usize,
-    /// Records whose only replies say 5xx.
+    /// Records whose replies are all 5xx.
     pub failed: usize,
-    /// Records whose reply may have gone with its deleted topic, or with a leader that had accepted it alone, and whose
-    /// order is there.
+    /// Records with an order whose reply may be gone, with its deleted topic or with a leader that was alone in sync.
     pub replies_deleted: usize,
-    /// Milliseconds from the end of the fault to 90 % of the throughput before.
+    /// Milliseconds from the end of the fault until the throughput is back at 90 %.
     pub recovery_ms: Option<i64>,
-    /// Records without order and reply, dead letter or failure: what must be 0.
+    /// Records without order and reply, dead letter or failure. This must be 0.
     pub lost: usize,
-    /// The most that an instance of the service had in memory, in bytes.
+    /// Peak memory of an instance of the service, in bytes.
     pub service_memory: Option<u64>,
-    /// Accepted requests that an unclean election has lost, as Kafka says that it does.
+    /// Accepted requests that an unclean election lost, which Kafka permits.
     pub lost_by_kafka: usize,
-    /// Accepted requests that took the offsets of those, below what was committed, and were not read.
+    /// Accepted requests that took the offsets of lost ones below the committed offset, and were not read.
     pub skipped: usize,
-    /// Instances that ended because Kafka says that they have to, and were started again: static members that
-    /// were fenced, producers of which an unclean election lost a record.
+    /// Instances that ended after an error that Kafka calls fatal, and were started again: fenced static members, and
+    /// producers after an unclean election.
     pub told_to_end: u32,
-    /// Committed offsets that were compared with what was answered by then.
+    /// Committed offsets that were compared with the answers at that time.
     pub commits: usize,
 }
 
-/// A round and what came of it.
+/// A round and its result.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Verdict {
-    /// What was planned.
+    /// The plan.
     pub round: Round,
-    /// What came; `None` of a round that could not be played to its end.
+    /// The figures; `None` for a round that broke off.
     pub figures: Option<Figures>,
-    /// What must not have come.
+    /// The broken promises.
     pub findings: Vec<Finding>,
 }
 
-/// Asks each oracle that has a say in this round.
+/// Asks all oracles that apply to this round.
 #[must_use]
 pub(super) fn judge(round: &Round, evidence: &Evidence) -> Verdict {
     let mut findings = oracles::lost(evidence);
@@ -64,7 +63,7 @@ pub(super) fn judge(round: &Round, evidence: &Evidence) -> Verdict {
     if !round.has(Fault::leaves_zombies) {
         findings.extend(oracles::replays(evidence));
     }
-    // After an unclean election some records are read again from the begin.
+    // After an unclean election some records are read again from the beginning.
     let is_in_order = evidence.replies_gone.is_none() && evidence.alone.is_none();
     if round.dispatch == "keyed" && is_in_order {
         findings.extend(oracles::order_of_keys(evidence));
@@ -81,7 +80,7 @@ pub(super) fn judge(round: &Round, evidence: &Evidence) -> Verdict {
     }
 }
 
-/// Of a round that broke off, which proves nothing.
+/// The verdict of a round that broke off, which proves nothing.
 #[must_use]
 pub(super) fn broken_off(round: &Round, cause: &anyhow::Error) -> Verdict {
     Verdict {
@@ -89,7 +88,7 @@ pub(super) fn broken_off(round: &Round, cause: &anyhow::Error) -> Verdict {
         figures: None,
         findings: vec![Finding {
             oracle: "round",
-            text: format!("could not be played to its end: {cause:#}"),
+            text: format!("the round broke off: {cause:#}"),
         }],
     }
 }

@@ -1,4 +1,4 @@
-//! Looks at committed offsets and at memory again and again while a round goes on.
+//! Samples committed offsets and memory during a round.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,7 +16,7 @@ use super::{answers, clock};
 
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Samples what a group has committed, on a thread of its own, until it is dropped.
+/// Samples the committed offsets of a group on its own thread, until it is dropped.
 #[derive(Debug)]
 pub(super) struct CommitWatch {
     samples: Arc<Mutex<Vec<Commit>>>,
@@ -25,7 +25,7 @@ pub(super) struct CommitWatch {
 
 impl CommitWatch {
     pub(super) fn start(servers: &str, names: &Names) -> Result<Self> {
-        // It names the group and never joins it.
+        // It names the group, but never joins it.
         let consumer: BaseConsumer = answers::config(servers, &names.group).create()?;
         let samples = Arc::new(Mutex::new(Vec::new()));
         let over = Arc::new(AtomicBool::new(false));
@@ -47,7 +47,7 @@ impl CommitWatch {
         Ok(watch)
     }
 
-    /// What was seen; of each committed offset the first time only.
+    /// The samples, each committed offset once, with its first time.
     pub(super) fn samples(&self) -> Vec<Commit> {
         let samples = self.samples.lock();
         samples.unwrap_or_else(PoisonError::into_inner).clone()
@@ -60,14 +60,14 @@ impl Drop for CommitWatch {
     }
 }
 
-/// One look; a broker that does not answer is looked at again.
+/// Takes one sample. If the broker does not answer, the next one tries again.
 fn sample(
     consumer: &BaseConsumer,
     topic: &str,
     last: &mut BTreeMap<i32, (i64, String)>,
     samples: &Mutex<Vec<Commit>>,
 ) {
-    // It was committed before it was told, so that a time before the question would be too early.
+    // The time is taken after the answer: the commit came before that, perhaps after the question.
     let Ok(seen) = committed(consumer, topic, MORE_PARTITIONS) else {
         return;
     };
@@ -92,7 +92,7 @@ fn sample(
 pub(super) struct MemoryWatch(BTreeMap<(String, u32), Memory>);
 
 impl MemoryWatch {
-    /// One look at a process; one that has just ended has no memory.
+    /// Samples a process. One that has just ended has no memory.
     pub(super) fn look(&mut self, name: &str, process: u32) {
         let Some(bytes) = resident(process) else {
             return;
@@ -111,7 +111,7 @@ impl MemoryWatch {
     }
 }
 
-/// Bytes that a process has in memory, where the system tells.
+/// Memory of a process in bytes, if the system tells.
 pub(crate) fn resident(process: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;

@@ -1,4 +1,4 @@
-//! What outlasts the rounds: brokers and store, and the proxies that stand before them.
+//! The parts that outlast the rounds: brokers and store, and the proxies in front of them.
 
 use std::cell::RefCell;
 use std::net::Ipv4Addr;
@@ -17,39 +17,39 @@ use crate::stack::{
     broker_answers, open_store, partitions, port_of,
 };
 
-/// Of all groups' offsets: this has one partition here, whose leader coordinates all groups.
+/// The topic of all groups' offsets. It has one partition here, whose leader coordinates all groups.
 pub(super) const OFFSETS: &str = "__consumer_offsets";
 
-/// What the brokers are told. Their clock stamps what they write: replies can then be put in order with commits.
-/// What they give up after a while, they give up sooner than by default, so that a round is short.
+/// The brokers' settings. Brokers stamp records with their own clock, so that replies and commits can be put in order.
+/// Timeouts are shorter than by default, so that a round is short.
 const PROPERTIES: [(&str, &str); 7] = [
     ("log.message.timestamp.type", "LogAppendTime"),
-    // A replica that does not follow.
+    // For a replica that does not follow.
     ("replica.lag.time.max.ms", "4000"),
-    // A broker that is not heard of.
+    // For a broker without heartbeats.
     ("broker.session.timeout.ms", "6000"),
-    // A member of a group whose partitions they assign.
+    // For a member of a group whose partitions the broker assigns.
     ("group.consumer.session.timeout.ms", "6000"),
     ("group.consumer.min.session.timeout.ms", "6000"),
     ("group.consumer.heartbeat.interval.ms", "1000"),
     ("group.consumer.min.heartbeat.interval.ms", "1000"),
 ];
 
-/// A stack whose parts can be struck. The service reaches both through proxies; this program's own clients,
-/// which send the load and gather the evidence, do not.
+/// A stack for faults. The service reaches broker and store through proxies. This program's own clients, which send the
+/// load and collect the evidence, do not.
 #[derive(Debug)]
 pub(crate) struct World {
     pub(super) stack: RefCell<Stack>,
     pub(super) servers: String,
     pub(super) store_url: String,
-    /// Before each broker's listener for the service.
+    /// In front of each broker's listener for the service.
     client_proxies: Vec<Proxy>,
-    /// Before each broker's listener for the other brokers.
+    /// In front of each broker's listener for the other brokers.
     peer_proxies: Vec<Proxy>,
     pub(super) store_proxy: Proxy,
-    /// The store that took over, until it hands back.
+    /// The store after a failover, until the first one is master again.
     second_store: RefCell<Option<Store>>,
-    /// What the service is told.
+    /// The URLs for the service.
     pub(super) proxied_kafka: String,
     pub(super) proxied_store: String,
 }
@@ -108,7 +108,7 @@ impl World {
         })
     }
 
-    /// Starts a replica of the store and has it take over behind the store's address.
+    /// Starts a replica of the store, and makes it the master behind the store's address.
     pub(super) async fn fail_over(&self) -> Result<()> {
         let starting = self.stack.borrow().second_store();
         let second = starting.await.context("cannot start a replica")?;
@@ -119,7 +119,7 @@ impl World {
         store::hand_over(&self.store_url, port).await
     }
 
-    /// Undoes a fail-over, if there was one, without losing what was written since.
+    /// Undoes a failover, if there was one, without losing later writes.
     pub(super) async fn fail_back(&self) -> Result<()> {
         let Some(second) = self.second_store.take() else {
             return Ok(());
@@ -135,7 +135,7 @@ impl World {
         &self.servers
     }
 
-    /// Starts an instance that reaches broker and store without a proxy, and waits for nothing.
+    /// Starts an instance that reaches broker and store without a proxy, but does not wait.
     pub(crate) fn start_service(&self, options: &ServiceOptions) -> Result<Service> {
         Service::spawn(&self.stack.borrow(), options)
     }
@@ -150,41 +150,41 @@ impl World {
         self.stack.borrow_mut().check()
     }
 
-    /// How many brokers there are, when all are up.
+    /// The number of brokers, if all are up.
     pub(super) fn brokers(&self) -> usize {
         self.client_proxies.len()
     }
 
-    /// Makes the service's connections to all brokers as bad as that.
+    /// Gives the service's connections to all brokers this quality.
     pub(super) fn set_clients(&self, quality: Quality) {
         self.client_proxies
             .iter()
             .for_each(|proxy| proxy.set(quality));
     }
 
-    /// Makes the service's connections to one broker as bad as that.
+    /// Gives the service's connections to one broker this quality.
     pub(super) fn set_clients_of(&self, broker: usize, quality: Quality) {
         self.client_proxies[broker].set(quality);
     }
 
-    /// Makes the connections that the other brokers have to one broker as bad as that.
+    /// Gives the connections of the other brokers to one broker this quality.
     pub(super) fn set_peers_of(&self, broker: usize, quality: Quality) {
         self.peer_proxies[broker].set(quality);
     }
 
-    /// Waits until all brokers are there.
+    /// Waits until all brokers are up.
     pub(super) async fn until_all_brokers(&self) -> Result<()> {
         let (servers, wanted) = (&self.servers, self.brokers());
         until(|| async {
             match broker_answers(servers, &[]).await? {
-                known if known < wanted => bail!("{known} of {wanted} brokers are there"),
+                known if known < wanted => bail!("{known} of {wanted} brokers are up"),
                 _ => Ok(()),
             }
         })
         .await
     }
 
-    /// Waits until all brokers are there, and each partition has all its replicas in sync.
+    /// Waits until all brokers are up, and all replicas of each partition are in sync.
     pub(super) async fn until_whole(&self) -> Result<()> {
         self.until_all_brokers().await?;
         let servers = &self.servers;
@@ -203,27 +203,27 @@ impl World {
         .await
     }
 
-    /// Which broker leads a partition, counted from 0.
+    /// The broker that leads a partition, counted from 0.
     pub(super) async fn leader(&self, topic: &str, partition: i32) -> Result<usize> {
         let leader = self.partition(topic, partition).await?.leader;
         place(leader.with_context(|| format!("{topic}/{partition} has no leader"))?)
     }
 
-    /// Which brokers have a partition.
+    /// The brokers of a partition.
     pub(super) async fn partition(&self, topic: &str, partition: i32) -> Result<Partition> {
         let mut all = partitions(&self.servers).await?;
         let own = all.remove(topic).and_then(|mut own| own.remove(&partition));
         own.with_context(|| format!("{topic} has no partition {partition}"))
     }
 
-    /// How many members a group has whose partitions the broker assigns; `None` while it is assigning them.
+    /// The number of members of a group whose partitions the broker assigns; `None` while it is assigning them.
     pub(super) async fn assigned_members(&self, group: &str) -> Result<Option<usize>> {
         let coordinator = self.leader(OFFSETS, 0).await?;
         let server = self.servers.split(',').nth(coordinator);
         assigned_members(server.context("no such broker")?, group).await
     }
 
-    /// The processes of brokers and store; one that has ended has none.
+    /// The processes of brokers and store, without those that have ended.
     pub(crate) fn processes(&self) -> Vec<(String, u32)> {
         let mut stack = self.stack.borrow_mut();
         let brokers = stack.broker_ids().into_iter();
@@ -232,8 +232,8 @@ impl World {
         brokers.chain(store).collect()
     }
 
-    /// Makes all whole again after a round that broke off in the middle of a fault: good connections, brokers
-    /// and a store that run and answer, and nothing in the store.
+    /// Repairs everything after a round that broke off during a fault: connections are good, brokers and store run and
+    /// answer, and the store is empty.
     pub(super) async fn repair(&self) -> Result<()> {
         self.set_clients(Quality::Good);
         self.peer_proxies
@@ -260,7 +260,7 @@ impl World {
         self.until_whole().await?;
         until(|| async { open_store(&self.store_url).await.map(drop) }).await?;
         for (name, _bad, good) in [store::FULL, store::ALONE] {
-            // A store that does not know the setting has not been given a bad value either.
+            // It may fail: a store that does not know the setting has no bad value.
             let _ = store::configure(&self.store_url, name, good).await;
         }
         store::clear(&self.store_url).await
@@ -272,8 +272,8 @@ impl World {
     }
 }
 
-/// The place among the brokers of the one with that number; they are numbered from 1.
+/// The index of the broker with that number. Numbers begin at 1.
 pub(super) fn place(number: i32) -> Result<usize> {
     let place = usize::try_from(number - 1).ok();
-    place.with_context(|| format!("no broker is numbered {number}"))
+    place.with_context(|| format!("no broker has the number {number}"))
 }

@@ -1,4 +1,4 @@
-//! Other work on the machine: processes that do nothing but take processor time.
+//! Other work on the machine: processes that only use processor time.
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::process::Child;
 
 const STOP_GRACE: Duration = Duration::from_secs(2);
 
-/// Processes that spin, at the same priority as what is measured. They end with this program too.
+/// Processes that spin, with the same priority as the measured ones. They end with this program.
 pub(super) struct BusyLoops(Vec<Child>);
 
 impl BusyLoops {

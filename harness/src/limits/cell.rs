@@ -1,4 +1,4 @@
-//! One cell of the table: start a subject on topics of its own, put the load on it, stop it.
+//! One cell of the table: starts a subject on new topics, sends the load, stops it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -21,16 +21,15 @@ use crate::system::System;
 use crate::usage::Usage;
 use crate::wait;
 
-/// How often the load client is looked at, whose figures are gone with it.
+/// Time between two looks at the load client, whose usage cannot be read after its end.
 const LOOK: Duration = Duration::from_millis(20);
-/// Members that joined one after the other hand partitions over in further rebalances, at the pace of
-/// their heartbeats (3 s).
+/// Members that join one after the other hand over partitions in further rebalances, one per heartbeat (3 s).
 const SETTLE: Duration = Duration::from_secs(7);
 const LOAD_STOP_GRACE: Duration = Duration::from_secs(5);
-/// Until a subject has its partitions.
+/// How long a subject may take to get its partitions.
 const READY_LIMIT: Duration = Duration::from_secs(45);
 
-/// What a cell is run with.
+/// The settings of a cell.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Setup {
     pub(super) subject: Subject,
@@ -39,7 +38,7 @@ pub(super) struct Setup {
     pub(super) work: Duration,
 }
 
-/// What all cells share.
+/// The environment of all cells.
 pub(super) struct Bench<'a> {
     pub(super) stack: &'a mut Stack,
     pub(super) programs: &'a Programs,
@@ -48,7 +47,7 @@ pub(super) struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// Runs one cell, and leaves nothing of it behind but logs.
+    /// Runs one cell, and leaves only logs behind.
     pub(super) async fn cell(&mut self, round: u32, setup: &Setup) -> Result<Cell> {
         let place = Place::fresh(self.logs);
         let outcome = self.on_topics(round, setup, &place).await;
@@ -76,7 +75,7 @@ impl Bench<'_> {
         Ok(cell)
     }
 
-    /// Starts a subject's instances and waits until all have their partitions.
+    /// Starts a subject's instances, and waits until all have their partitions.
     pub(super) async fn start(&self, setup: &Setup, place: &Place) -> Result<Vec<System>> {
         let (stack, programs, stop) = (&*self.stack, self.programs, self.stop);
         let mut running = Vec::new();
@@ -102,7 +101,7 @@ impl Bench<'_> {
     ) -> Result<Cell> {
         let summary = place.log("load-client").with_extension("json");
         if summary.exists() {
-            // What a failed load client leaves must not be taken for its result.
+            // An earlier file could look like the result of a failed load client.
             fs::remove_file(&summary).context("cannot remove an earlier summary")?;
         }
         let parts = self.parts(running)?;
@@ -130,23 +129,23 @@ impl Bench<'_> {
         Ok(cell(round, setup, &Measured::read(&text)?, usage))
     }
 
-    /// The processes of each part, but for the load client.
+    /// The processes of each part, without the load client.
     pub(super) fn parts(&mut self, running: &mut [System]) -> Result<BTreeMap<String, Vec<u32>>> {
         let service = running.iter_mut().filter_map(|one| one.child().id());
         let mut brokers = self.stack.broker_ids();
         if self.stack.description().broker_is_mock {
-            // It is a part of this program.
+            // The mock broker runs in this process.
             brokers.push(std::process::id());
         }
         let store = self.stack.store_id();
         let mut parts = BTreeMap::from([("service".to_owned(), service.collect())]);
-        // A broker elsewhere has no process here.
+        // A broker on another machine has no process here.
         parts.extend((!brokers.is_empty()).then(|| ("broker".to_owned(), brokers)));
         parts.extend(store.map(|id| ("store".to_owned(), vec![id])));
         Ok(parts)
     }
 
-    /// Waits for the load client's end; returns what it took, as far as that was seen.
+    /// Waits for the load client's end. Returns its usage, if it could be read.
     async fn watch(
         &mut self,
         client: &mut Child,

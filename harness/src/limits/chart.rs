@@ -1,4 +1,4 @@
-//! The ratios as a picture: SVG, one row for each ratio, its interval as a line. Pure.
+//! The ratios as an SVG picture: one row for each ratio, with its interval as a line. Pure.
 
 use super::figures::{Metric, Ratio};
 
@@ -7,10 +7,10 @@ const LEFT: f64 = 330.0;
 const RIGHT: f64 = 30.0;
 const ROW: f64 = 22.0;
 const TOP: f64 = 56.0;
-/// The scale is a logarithm: half and double are equally far from 1.
+/// The scale is logarithmic: half and double are equally far from 1.
 const TICKS: [f64; 9] = [0.1, 0.2, 0.5, 0.8, 1.0, 1.25, 2.0, 5.0, 10.0];
 
-/// Draws the ratios of one figure over the floors.
+/// Draws the ratios of one figure to the floors.
 pub(super) fn svg(ratios: &[Ratio], metric: Metric, caption: &str) -> String {
     let rows: Vec<&Ratio> = ratios.iter().filter(|one| one.metric == metric).collect();
     let scale = Scale::of(&rows);
@@ -60,7 +60,7 @@ fn short(load: &str) -> &str {
         .unwrap_or(load)
 }
 
-/// Where a ratio stands.
+/// The position of a ratio.
 struct Scale {
     low: f64,
     high: f64,
@@ -72,13 +72,13 @@ impl Scale {
             let (low, high) = one.interval.unwrap_or((one.median, one.median));
             [low, high, one.median]
         });
-        // 1 is always there: it is what all is held against.
+        // The scale always has 1, where subject and floor are equal.
         let (low, high) = ends
             .filter(|end| end.is_finite() && *end > 0.0)
             .fold((0.8_f64, 1.25_f64), |(low, high), end| {
                 (low.min(end), high.max(end))
             });
-        // An interval of two rounds can be wider than any paper.
+        // Bounded, because the interval of two rounds can be very wide.
         Self {
             low: low.max(0.05).ln(),
             high: high.min(20.0).ln(),

@@ -1,4 +1,4 @@
-//! One run of the load client: its flags, and what it says of the subject.
+//! One run of the load client: its flags, and its figures.
 
 use std::path::Path;
 use std::time::Duration;
@@ -13,23 +13,23 @@ use crate::hand_over;
 use crate::process::Child;
 use crate::stack::Stack;
 
-/// Shorter than the article's: an overloaded subject must not hold the others up for long.
+/// Shorter than the article's, so that an overloaded subject does not delay the others for long.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// As many keys as the target of `keyed` speaks of.
+/// The keys of the target for `keyed`.
 const KEY: &str = "key-{random:1:1000}";
 
 /// One run of the load client.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Course {
     pub(super) load: Load,
-    /// Requests a second, of an open loop.
+    /// Requests per second of an open loop.
     pub(super) rate: Option<u32>,
     pub(super) run_time: Duration,
     pub(super) warm_up: Duration,
 }
 
 impl Course {
-    /// Starts the load client, which writes its summary to `file`.
+    /// Starts the load client. It writes its summary to `file`.
     pub(super) fn spawn(
         &self,
         program: &Path,
@@ -67,7 +67,7 @@ impl Course {
         match (self.load.pressure, self.rate) {
             (Pressure::Users(users), _) => {
                 flags.push(("--users", users.to_string()));
-                // All within a part of the warm-up.
+                // All users start within a part of the warm-up.
                 flags.push(("--spawn-rate", (users * 10).to_string()));
             }
             (Pressure::HalfOfSlowest, rate) => {
@@ -81,18 +81,18 @@ impl Course {
 /// How long a load client may take beyond its run time.
 pub(super) const SLACK: Duration = Duration::from_secs(30);
 
-/// What the load client measured.
+/// The figures of the load client.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Measured {
     pub(super) throughput: f64,
-    /// Of too few replies a percentile is not told.
+    /// `None` for too few replies, like the other percentiles.
     pub(super) p50_ms: Option<f64>,
     pub(super) p95_ms: Option<f64>,
     pub(super) p99_ms: Option<f64>,
-    /// Those of the warm-up included.
+    /// All requests, with those of the warm-up.
     pub(super) requests: u64,
     pub(super) failures: u64,
-    /// Whether the load client was no bottleneck itself.
+    /// Whether the load client was not the bottleneck.
     pub(super) valid: bool,
 }
 

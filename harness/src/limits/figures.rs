@@ -1,4 +1,4 @@
-//! The figures of a run, and their ratios within a round. Pure.
+//! The figures of cells, and their ratios within a round. Pure.
 
 use std::collections::BTreeMap;
 
@@ -12,34 +12,34 @@ use crate::usage::Usage;
 /// One subject under one load, in one round.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Cell {
-    /// From 1.
+    /// The round, from 1.
     pub round: u32,
-    /// What answered.
+    /// The subject.
     pub subject: Subject,
-    /// What was asked.
+    /// The load.
     pub load: Load,
-    /// Requests a second that were offered, of an open loop.
+    /// Offered requests per second of an open loop.
     pub rate: Option<u32>,
-    /// Good replies a second.
+    /// Good replies per second.
     pub throughput: f64,
-    /// The median round trip, in milliseconds; `None` of too few replies, as the other two.
+    /// The median round trip, in milliseconds; `None` for too few replies, like the other percentiles.
     pub p50_ms: Option<f64>,
     /// The 95th percentile.
     pub p95_ms: Option<f64>,
     /// The 99th percentile.
     pub p99_ms: Option<f64>,
-    /// Those of the warm-up included.
+    /// All requests, with those of the warm-up.
     pub requests: u64,
     /// Requests without a good reply.
     pub failures: u64,
-    /// Whether the load client was no bottleneck itself. Otherwise the figures are of it, not of the subject.
+    /// Whether the load client was not the bottleneck. If it was, the figures are its own, not the subject's.
     pub valid: bool,
-    /// What each process took, by its part: service, client, broker, store. The broker of the embedded stack is
-    /// a part of this program. Peaks of broker and store are those since their start.
+    /// The usage of each part: service, client, broker, store. The broker of the embedded stack is part of this
+    /// program. Peaks of broker and store are those since their start.
     pub usage: BTreeMap<String, Usage>,
 }
 
-/// An open loop whose replies came at less than this share of its rate has only built up a queue.
+/// If the replies of an open loop came at less than this share of its rate, it only built up a queue.
 const SUSTAINED: f64 = 0.95;
 
 impl Cell {
@@ -50,13 +50,13 @@ impl Cell {
         rate.is_some_and(|rate| self.throughput < SUSTAINED * rate)
     }
 
-    /// Whether the figures speak of the subject, so that they may be held against others.
+    /// Whether the figures are the subject's own, so that they can be compared.
     #[must_use]
     pub fn judges(&self) -> bool {
         self.valid && !self.is_overloaded()
     }
 
-    /// Processor seconds of one part for a thousand requests.
+    /// Processor seconds of one part per thousand requests.
     #[must_use]
     pub fn cpu_per_thousand(&self, part: &str) -> Option<f64> {
         let usage = self.usage.get(part)?;
@@ -68,7 +68,7 @@ impl Cell {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
-    /// Good replies a second.
+    /// Good replies per second.
     Throughput,
     /// The median round trip.
     P50,
@@ -76,7 +76,7 @@ pub enum Metric {
     P95,
     /// The 99th percentile.
     P99,
-    /// Processor seconds of the service for a thousand requests.
+    /// Processor seconds of the service per thousand requests.
     ServiceCpu,
 }
 
@@ -113,25 +113,25 @@ impl Metric {
     }
 }
 
-/// One figure of a subject over that of another one in the same rounds.
+/// The ratio of one figure of two subjects in the same rounds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Ratio {
-    /// What is held against the reference.
+    /// The numerator.
     pub subject: Subject,
-    /// What it is held against.
+    /// The denominator.
     pub reference: Subject,
-    /// Under which load.
+    /// The load.
     pub load: Load,
-    /// Which figure.
+    /// The figure.
     pub metric: Metric,
     /// The median of the rounds' ratios.
     pub median: f64,
-    /// The 95 % interval of their geometric mean, by Student's t over the logarithms; `None` of one round.
+    /// The 95 % interval of their geometric mean, by Student's t over the logarithms; `None` for one round.
     pub interval: Option<(f64, f64)>,
 }
 
-/// The ratio of one figure over the rounds whose cells judge; `None` if no round has both, or one of them is
-/// not above zero.
+/// The ratio of one figure over the rounds in which both cells can be compared; `None` if there is no such round, or if
+/// a figure is not above zero.
 pub(super) fn ratio(
     cells: &[Cell],
     subject: Subject,
@@ -165,7 +165,7 @@ pub(super) fn ratio(
     })
 }
 
-/// All ratios of subjects over their floors.
+/// All ratios of subjects to their floors.
 pub(super) fn ratios(cells: &[Cell]) -> Vec<Ratio> {
     let mut all = Vec::new();
     for load in loads(cells) {
@@ -180,7 +180,7 @@ pub(super) fn ratios(cells: &[Cell]) -> Vec<Ratio> {
     all
 }
 
-/// The median of one figure over the rounds; `None` where there is none.
+/// The median of one figure over the rounds; `None` without figures.
 pub(super) fn typical(cells: &[Cell], subject: Subject, load: Load, metric: Metric) -> Option<f64> {
     let own = cells
         .iter()
@@ -189,9 +189,9 @@ pub(super) fn typical(cells: &[Cell], subject: Subject, load: Load, metric: Metr
     quantile(&values, 0.5)
 }
 
-/// Half of what the slowest of the subjects with this floor answered at its best, in requests a second: the
-/// same for all of them, and no overload for any. `None` if none has run. Of a cell in which the load client
-/// was the bottleneck the subject could do more, which does not matter here.
+/// Half of the best throughput of the slowest subject with this floor, in requests per second. All these subjects can
+/// answer it without overload. `None` if none has run. Cells count even if the load client was the bottleneck: the
+/// subject could then do more, which does not matter here.
 pub(super) fn half_rate(cells: &[Cell], floor: Subject, load: Load) -> Option<u32> {
     let place = |load: Load| (load.partitions, load.instances);
     let best = |subject: Subject| {
@@ -208,7 +208,7 @@ pub(super) fn half_rate(cells: &[Cell], floor: Subject, load: Load) -> Option<u3
     Some(((slowest / 2.0) as u32).max(1))
 }
 
-/// Loads in the order in which they were run first.
+/// Loads in the order of their first run.
 pub(super) fn loads(cells: &[Cell]) -> Vec<Load> {
     let mut loads = Vec::new();
     for cell in cells {
@@ -259,13 +259,13 @@ pub(super) mod tests {
 
     #[test]
     fn ratios_are_those_of_the_same_round() {
-        // The machine gets slower by half; the ratio stays.
+        // The machine gets slower by half, but the ratio stays.
         let cells = [
             cell(1, Subject::EchoPipelined, LOAD, 1000.0),
             cell(1, Subject::BridgeTasks, LOAD, 900.0),
             cell(2, Subject::BridgeTasks, LOAD, 450.0),
             cell(2, Subject::EchoPipelined, LOAD, 500.0),
-            // Without a partner.
+            // It has no partner in its round.
             cell(3, Subject::EchoPipelined, LOAD, 1.0),
         ];
         let one = |metric| {
@@ -303,7 +303,7 @@ pub(super) mod tests {
             cells.push(cell(round, Subject::EchoPipelined, load, 1000.0));
             cells.push(cell(round, Subject::BridgeTasks, load, 900.0));
         }
-        // What the client could not do says nothing of either; a queue is no round trip.
+        // Neither an INVALID cell nor an overloaded one counts.
         (cells[0].valid, cells[1].throughput) = (false, 5000.0);
         (cells[3].rate, cells[3].p50_ms) = (Some(1000), Some(434.0));
         let (subject, floor) = (Subject::BridgeTasks, Subject::EchoPipelined);

@@ -1,4 +1,4 @@
-//! What the bridge takes when it does nothing, and what it holds with many records under way.
+//! The bridge's memory and processor time when idle, and its memory with many records in flight.
 
 use std::time::Duration;
 
@@ -13,34 +13,34 @@ use super::place::Place;
 use super::subject::Subject;
 use crate::wait;
 
-/// How long an idle subject is looked at.
+/// How long an idle subject is measured.
 const IDLE: Duration = Duration::from_secs(10);
-/// What a subject that has just its partitions still does.
+/// Time for a subject to settle after it has got its partitions.
 const SETTLE: Duration = Duration::from_secs(2);
-/// So many users have a request under way, as each takes a while.
+/// Users with a request in flight, because each request takes a while.
 const MANY: u32 = 10_000;
 const WORK: Duration = Duration::from_secs(2);
 const RUN_TIME: Duration = Duration::from_secs(10);
 const WARM_UP: Duration = Duration::from_secs(4);
 
-/// What one subject took in one state.
+/// The usage of one subject in one state.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Footprint {
-    /// What was looked at.
+    /// The subject.
     pub(super) subject: Subject,
-    /// In words: idle, or how many records were under way.
+    /// The state in words: idle, or the number of requests in flight.
     pub(super) state: String,
-    /// The most that it had in memory, in bytes.
+    /// Peak memory, in bytes.
     pub(super) peak_bytes: u64,
-    /// Share of one core, where that says something.
+    /// Share of one core, when idle.
     pub(super) cpu_share: Option<f64>,
-    /// Good replies a second.
+    /// Good replies per second.
     pub(super) throughput: Option<f64>,
-    /// Whether the load client brought that many under way, if it was to.
+    /// Whether the load client got that many requests in flight.
     pub(super) valid: bool,
 }
 
-/// Looks at the bridge and at the service, idle, then at the bridge with many records under way.
+/// Measures the bridge and the service when idle, then the bridge with many records in flight.
 pub(super) async fn measure(bench: &mut Bench<'_>) -> Result<Vec<Footprint>> {
     let mut all = Vec::new();
     for subject in [
@@ -110,7 +110,7 @@ async fn many(bench: &mut Bench<'_>) -> Result<Option<Footprint>> {
     let service = cell.usage.get("service");
     Ok(service.map(|usage| Footprint {
         subject: cell.subject,
-        state: format!("{MANY} requests under way, {} s each", WORK.as_secs()),
+        state: format!("{MANY} requests in flight, {} s each", WORK.as_secs()),
         peak_bytes: usage.peak_bytes,
         cpu_share: None,
         throughput: Some(cell.throughput),

@@ -1,11 +1,11 @@
-//! How much is asked of a subject. Pure.
+//! The load of a subject. Pure.
 
 use serde::Serialize;
 
-/// How much is asked of a subject.
+/// The load of a subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Load {
-    /// Requests.
+    /// The requests.
     pub pressure: Pressure,
     /// Partitions of the request topic.
     pub partitions: i32,
@@ -13,24 +13,24 @@ pub struct Load {
     pub instances: usize,
 }
 
-/// What decides when a request is sent.
+/// When requests are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Pressure {
-    /// A closed loop: so many users, each with one request at a time.
+    /// A closed loop with this number of users, each with one request at a time.
     Users(u32),
-    /// An open loop at half of what the slowest of the subjects with the same floor answered at its best.
+    /// An open loop at half of the best throughput of the slowest subject with the same floor.
     HalfOfSlowest,
 }
 
 impl Load {
-    /// A closed loop on one partition against one instance.
+    /// A closed loop with one partition and one instance.
     #[must_use]
     pub fn users(users: u32) -> Self {
         Self::alone(Pressure::Users(users))
     }
 
-    /// As much on one partition against one instance.
+    /// These requests with one partition and one instance.
     #[must_use]
     pub fn alone(pressure: Pressure) -> Self {
         Self {

@@ -1,9 +1,9 @@
-//! How close the bridge comes to what the same machine can do without it.
+//! Compares the bridge with the speed of the same machine without it.
 //!
-//! In one run and by turns, a bare echo loop over the client library, the bridge with an application that does
-//! nothing, and `order-service` with its store answer the same load on the same broker. What counts are the
-//! ratios within a round: machines drift, neighbours come and go, and both hit all subjects alike. A run in which the load client was
-//! the bottleneck, or whose open loop was more than the subject could answer, is shown and judges nothing.
+//! Three kinds of subjects answer the same load on the same broker, in turns: a bare echo loop over the client library,
+//! the bridge with an empty application, and `order-service` with its store. Only the ratios within a round count,
+//! because drifts of the machine and other work on it affect all subjects of a round. The tables show runs in which the
+//! load client was the bottleneck, or in which the subject could not answer the open loop. No ratio uses them.
 
 mod busy;
 mod cell;

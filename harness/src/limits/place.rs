@@ -1,4 +1,4 @@
-//! Where a cell takes place: names that no other one has.
+//! The names of a cell. No other cell has them.
 
 use std::path::{Path, PathBuf};
 
@@ -10,12 +10,12 @@ pub(super) struct Place {
     pub(super) prefix: String,
     pub(super) group: String,
     logs: PathBuf,
-    /// The bare loop and the bridge alone are not called `order-service`; their topics are.
+    /// The names of the topics.
     identity: Identity,
 }
 
 impl Place {
-    /// Names that no other cell has; logs of an earlier cell in that folder are overwritten.
+    /// New names. The logs replace those of an earlier cell in that folder.
     pub(super) fn fresh(logs: &Path) -> Self {
         let identity = Identity::fresh("createOrder");
         Self {

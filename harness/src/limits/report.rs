@@ -14,7 +14,7 @@ use crate::environment::Provenance;
 use crate::files;
 use crate::stack::{Description, Stack};
 
-/// All that `limits.json` says. It holds no secret.
+/// The content of `limits.json`. It has no secret.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     #[serde(flatten)]
@@ -76,7 +76,7 @@ impl Report {
     }
 }
 
-/// What to type for the same run.
+/// The command that repeats the run.
 fn command(arguments: &LimitsArguments, seed: u64) -> String {
     let join = |items: Vec<String>| items.join(",");
     let users = join(arguments.users.iter().map(u32::to_string).collect());
@@ -109,7 +109,7 @@ fn command(arguments: &LimitsArguments, seed: u64) -> String {
     command
 }
 
-/// Writes the files and returns what to print.
+/// Writes the files. Returns the text to print.
 pub(super) fn write(report: &Report, folder: &Path) -> Result<String> {
     let put = |name: &str, text: &str| {
         let file = folder.join(name);

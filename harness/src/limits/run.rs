@@ -1,4 +1,4 @@
-//! `harness limits`: all subjects under all loads, by turns, round after round.
+//! `harness limits`: all subjects under all loads in turns, round after round.
 
 use std::fs;
 use std::time::Duration;
@@ -21,14 +21,14 @@ use crate::environment::Provenance;
 use crate::experiment::new_folder;
 use crate::stack::Stack;
 
-/// What a broker that has just been started gets to do before the first figure counts.
+/// Length of the first run, which warms up the broker.
 const REHEARSAL: Duration = Duration::from_secs(10);
 
-/// Runs everything, writes the files, and returns what to print.
+/// Runs everything, writes the files, and returns the text to print.
 ///
 /// # Errors
 ///
-/// When a program is missing, a part fails, or after an interruption.
+/// Fails if a program is missing, if a part fails, and after an interruption.
 pub async fn limits(
     stack: &mut Stack,
     arguments: &LimitsArguments,
@@ -59,7 +59,7 @@ pub async fn limits(
         false => footprint::measure(&mut bench).await?,
     };
     let report = Report::new(stack, arguments, provenance, seed, cells, footprints);
-    // It takes a while, in which a signal must be heard.
+    // This takes a while, and signals must work meanwhile.
     spawn_blocking(move || report::write(&report, &folder)).await?
 }
 
@@ -90,13 +90,13 @@ async fn rounds(
     Ok(cells)
 }
 
-/// The rate is the same in all rounds, or they could not be compared.
+/// The cells that decide the rate of the open loop. It is the same in all rounds, so that they can be compared.
 fn of_round(cells: &[Cell], round: u32) -> Vec<Cell> {
     let own = cells.iter().filter(|cell| cell.round == round);
     own.cloned().collect()
 }
 
-/// One run of the busiest load whose figures are thrown away: a JVM is slow at first.
+/// One run of the busiest load, whose figures are thrown away, because a JVM is slow at first.
 async fn rehearse(bench: &mut Bench<'_>, arguments: &LimitsArguments) -> Result<()> {
     if bench.stack.description().broker_is_mock {
         return Ok(());
@@ -121,7 +121,7 @@ fn setup(arguments: &LimitsArguments, subject: Subject, load: Load, rate: Option
     }
 }
 
-/// Closed loops first: they tell what the open one is to offer.
+/// Closed loops first, because they decide the rate of the open loop.
 fn loads(arguments: &LimitsArguments) -> Vec<Load> {
     let closed = arguments.users.iter().map(|users| Pressure::Users(*users));
     let open = (!arguments.skip_open_loop).then_some(Pressure::HalfOfSlowest);
@@ -137,7 +137,7 @@ fn loads(arguments: &LimitsArguments) -> Vec<Load> {
     loads
 }
 
-/// What was asked for, and the floors that it is held against; what is not built is left out.
+/// The chosen subjects and their floors, without those that are not built.
 fn subjects(arguments: &LimitsArguments, programs: &Programs) -> Vec<Subject> {
     let only = &arguments.only;
     let wanted = |subject: Subject| {
@@ -150,7 +150,7 @@ fn subjects(arguments: &LimitsArguments, programs: &Programs) -> Vec<Subject> {
         .collect()
 }
 
-/// Fisher and Yates, from the end.
+/// The shuffle of Fisher and Yates.
 fn shuffled(mut subjects: Vec<Subject>, generator: &mut SplitMix64) -> Vec<Subject> {
     for last in (1..subjects.len()).rev() {
         subjects.swap(last, generator.below(last + 1));

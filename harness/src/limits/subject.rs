@@ -1,4 +1,4 @@
-//! What answers the load: the bare loops, the bridge without work, the service with its store.
+//! The subjects that answer the load: the bare loops, the bridge without work, the service with its store.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,30 +13,30 @@ use crate::stack::Stack;
 use crate::system::{Probe, Start, System};
 use crate::{hand_over, programs};
 
-/// More than any load has under way, so that no subject holds back what another one takes.
+/// More than any load has in flight, so that this limit slows no subject.
 pub(super) const MAX_IN_FLIGHT: usize = 16_384;
 
-/// What answers.
+/// A subject of the measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Subject {
-    /// bare rdkafka loop, one record at a time: the floor of the serial ones
+    /// Bare rdkafka loop, one record at a time: the floor of the serial subjects
     EchoSerial,
-    /// bare rdkafka loop that waits for no report: the floor of all others
+    /// Bare rdkafka loop that does not wait for delivery reports: the floor of all others
     EchoPipelined,
-    /// the bridge with a handler that does nothing, serial
+    /// The bridge with an empty handler, one record at a time
     BridgeSerial,
-    /// the same, a task for each record
+    /// The same, one task per record
     BridgeTasks,
-    /// the same, in order per key
+    /// The same, in order per key
     BridgeKeyed,
-    /// order-service with its store, serial
+    /// order-service with its store, one record at a time
     OrdersSerial,
-    /// the same, a task for each record
+    /// The same, one task per record
     OrdersTasks,
-    /// the same, in order per key
+    /// The same, in order per key
     OrdersKeyed,
-    /// Go loop over franz-go that does as the pipelined floor does; where Go is installed
+    /// Bare loop in Go over franz-go, like echo-pipelined; needs Go
     FranzGo,
 }
 
@@ -54,7 +54,7 @@ impl Subject {
         Self::FranzGo,
     ];
 
-    /// The name as on the command line.
+    /// The name on the command line.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -70,7 +70,7 @@ impl Subject {
         }
     }
 
-    /// The bare loop that does the same work in the same order; a floor's own is itself.
+    /// The bare loop that does the same work in the same order. A floor is its own floor.
     #[must_use]
     pub fn floor(self) -> Self {
         match self {
@@ -79,7 +79,7 @@ impl Subject {
         }
     }
 
-    /// The flags that tell the subject's own way from those of its kind.
+    /// The flags of the subject's mode.
     fn way(self) -> &'static [&'static str] {
         match self {
             Self::FranzGo => &[],
@@ -92,19 +92,19 @@ impl Subject {
     }
 }
 
-/// The executables that are no part of an installation.
+/// The executables of all subjects.
 #[derive(Debug, Clone)]
 pub(super) struct Programs {
     pub(super) echo: PathBuf,
     pub(super) no_op: PathBuf,
-    /// There where Go is installed.
+    /// `None` if it is not built, for example without Go.
     pub(super) franz_go: Option<PathBuf>,
     pub(super) order_service: Option<PathBuf>,
     pub(super) load_client: PathBuf,
 }
 
 impl Programs {
-    /// Looks for all of them, so that a missing one is reported before anything is started.
+    /// Looks for all of them, so that a missing one is an error before anything starts.
     pub(super) fn find(
         only: &[Subject],
         order_service: Option<&Path>,
@@ -116,7 +116,7 @@ impl Programs {
             && let Err(missing) = franz_go
         {
             return Err(missing.context(
-                "franz-go: a program in Go, which `make limits` builds where Go is installed",
+                "franz-go is a Go program: install Go and run `make limits`, which builds it",
             ));
         }
         Ok(Self {
@@ -129,7 +129,7 @@ impl Programs {
     }
 }
 
-/// Starts a subject and waits for nothing. `work` is how long the bridge's handler takes.
+/// Starts a subject, but does not wait. `work` is how long the bridge's handler takes.
 pub(super) fn spawn(
     subject: Subject,
     stack: &Stack,

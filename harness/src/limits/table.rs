@@ -68,7 +68,7 @@ fn figures(cells: &[Cell], load: Load) -> String {
         let failed: u64 = own.iter().map(|cell| cell.failures).sum();
         let bound = own.iter().filter(|cell| !cell.valid).count();
         let overloaded = own.iter().filter(|cell| cell.is_overloaded()).count();
-        // What is not wholly of the subject is told beside its name.
+        // A star marks subjects with runs that do not count.
         let mark = if bound + overloaded > 0 { " \\*" } else { "" };
         let row = [
             format!("{}{mark}", subject.name()),
@@ -90,12 +90,12 @@ fn figures(cells: &[Cell], load: Load) -> String {
     let marked = |cell: &Cell| cell.load == load && !cell.judges();
     if cells.iter().any(marked) {
         text += "\n\\* Runs in which the load client was the bottleneck, or the subject did not keep up with the \
-                 rate, are in these figures and in no ratio.\n";
+                 rate, are in these figures, but in no ratio.\n";
     }
     text
 }
 
-/// Which pairs are shown: each subject against its floor, then the ways of one kind against each other.
+/// The pairs to show: each subject and its floor, then the modes of one kind.
 fn pairs(cells: &[Cell]) -> Vec<(Subject, Subject)> {
     let there = subjects(cells);
     let floors = there.iter().map(|subject| (*subject, subject.floor()));
@@ -137,7 +137,7 @@ fn ratio_text(ratio: Option<&Ratio>) -> String {
     }
 }
 
-/// What was held against what, and whether it holds.
+/// The targets, and whether they are met.
 pub(super) fn of_targets(targets: &[Target]) -> String {
     let mut text = "## Targets\n\n| | bound | measured | |\n|---|--:|--:|---|\n".to_owned();
     for target in targets {
@@ -155,7 +155,7 @@ pub(super) fn of_targets(targets: &[Target]) -> String {
     text
 }
 
-/// Memory and processor time without load, and with many records under way.
+/// Memory and processor time when idle, and with many records in flight.
 pub(super) fn of_footprints(footprints: &[Footprint]) -> String {
     let mut text =
         "## Footprint\n\n| | | peak MiB | CPU, % of a core | requests/s |\n|---|---|--:|--:|--:|\n"

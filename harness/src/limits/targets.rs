@@ -1,4 +1,4 @@
-//! What the bridge is held to: bounds on ratios, and on memory and processor time. Pure.
+//! The targets of the bridge: bounds on ratios, memory and processor time. Pure.
 
 use serde::Serialize;
 
@@ -7,16 +7,16 @@ use super::footprint::Footprint;
 use super::load::Load;
 use super::subject::Subject;
 
-/// A bound, and what was measured.
+/// A bound, and the measured value.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Target {
-    /// In words.
+    /// The figure in words.
     pub(super) what: String,
-    /// In words, such as `at least 0.90`.
+    /// The bound in words, such as `at least 0.90`.
     pub(super) bound: String,
-    /// What was measured; `None` where no cell judges.
+    /// The measured value; `None` if no cell counts.
     pub(super) measured: Option<f64>,
-    /// Whether the bound was kept; `None` where that is not known.
+    /// Whether the bound was kept; `None` if unknown.
     pub(super) met: Option<bool>,
 }
 
@@ -51,7 +51,7 @@ impl Limit {
     }
 }
 
-/// What is held against what, under how many users, by which figure.
+/// Subject, reference, numbers of users, figure, and bound of its ratio.
 type Row = (Subject, Subject, &'static [u32], Metric, Limit);
 
 #[rustfmt::skip]
@@ -67,7 +67,7 @@ const ROWS: [Row; 9] = [
     (Subject::OrdersTasks, Subject::OrdersSerial, &[100], Metric::Throughput, Limit::AtLeast(5.0)),
 ];
 
-/// With a busy loop a core beside it, little is asked: other work takes its share of all figures.
+/// The only target with busy loops, because other work affects all figures.
 #[rustfmt::skip]
 const BUSY_ROWS: [Row; 1] = [
     (Subject::BridgeTasks, Subject::EchoPipelined, &[100], Metric::Throughput, Limit::AtLeast(0.8)),
@@ -92,7 +92,7 @@ const MANY_MIB: f64 = 96.0;
 const IDLE_MIB: f64 = 24.0;
 const IDLE_PERCENT: f64 = 0.3;
 
-/// Holds what was measured against the bounds; what was not measured is left out.
+/// Compares the measured values with the bounds. Leaves out what was not measured.
 pub(super) fn targets(cells: &[Cell], footprints: &[Footprint], is_busy: bool) -> Vec<Target> {
     let ratios = bounds(is_busy).filter_map(|bound| {
         let Bound {
@@ -103,7 +103,7 @@ pub(super) fn targets(cells: &[Cell], footprints: &[Footprint], is_busy: bool) -
             limit,
         } = bound;
         let load = Load::users(users);
-        // Not measured at all is left out, measured in vain is told.
+        // No cell at all: leave the target out. Cells that do not count: show it without a value.
         typical(cells, subject, load, metric).and(typical(cells, reference, load, metric))?;
         let measured = ratio(cells, subject, reference, load, metric).map(|own| own.median);
         let (subject, reference) = (subject.name(), reference.name());
@@ -191,7 +191,7 @@ mod tests {
             judged.iter().map(|one| one.met).collect::<Vec<_>>()
         };
         assert_eq!(met(true), [Some(true)]);
-        // p50 and p99 of 1.25 each, throughput, and the processor time, which is the same.
+        // p50 and p99 have 1.25 each. Throughput and processor time are equal.
         assert_eq!(
             met(false),
             [Some(false), Some(false), Some(false), Some(true)]
@@ -243,7 +243,7 @@ mod tests {
         assert_eq!(
             met(bound),
             [None],
-            "fewer were under way than were asked for"
+            "fewer requests were in flight than intended"
         );
         assert!(met(footprint(Subject::EchoPipelined, 500, Some(0.5))).is_empty());
     }

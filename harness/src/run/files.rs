@@ -1,4 +1,4 @@
-//! Where a run leaves its files.
+//! The files of a run.
 
 use std::path::{Path, PathBuf};
 
@@ -10,19 +10,19 @@ use crate::files;
 /// The files of one run.
 #[derive(Debug, Clone)]
 pub struct RunFiles {
-    /// Every request, as the load client records it.
+    /// All requests, from the load client.
     pub requests: PathBuf,
     /// The load client's summary.
     pub summary: PathBuf,
-    /// Under which circumstances it ran.
+    /// The circumstances of the run.
     pub environment: PathBuf,
     /// Folder of the programs' logs.
     pub logs: PathBuf,
 }
 
 impl RunFiles {
-    /// Beside `FILE.csv`: `FILE.json`, `FILE.environment.json` and `FILE.logs/`, so that the runs of several
-    /// variants fit into one folder.
+    /// Files beside `FILE.csv`: `FILE.json`, `FILE.environment.json` and `FILE.logs/`. So one folder can have the runs
+    /// of several variants.
     #[must_use]
     pub fn beside(csv: &Path) -> Self {
         Self {
@@ -33,11 +33,11 @@ impl RunFiles {
         }
     }
 
-    /// In a folder of its own: `NAME.csv`, `NAME.json`, `environment.json` and the logs.
+    /// Files in a separate folder: `NAME.csv`, `NAME.json`, `environment.json` and the logs.
     #[must_use]
     pub fn in_folder(folder: &Path, name: &str) -> Self {
         Self {
-            // A name may have a dot.
+            // Not `with_extension`: a name may have a dot.
             requests: folder.join(format!("{name}.csv")),
             summary: folder.join(format!("{name}.json")),
             environment: folder.join("environment.json"),
@@ -45,16 +45,18 @@ impl RunFiles {
         }
     }
 
-    /// Makes the folders and removes an earlier run's files: what a failed run leaves must not be taken for
-    /// its result.
+    /// Creates the folders and removes the files of an earlier run, which could look like results of a failed run.
     ///
     /// # Errors
     ///
-    /// When a file cannot be written there, or something is there that is no file.
+    /// Fails if a file cannot be written there, or if the path exists and is no file.
     pub fn prepare(&self) -> Result<()> {
         for file in [&self.requests, &self.summary, &self.environment] {
             if is_standard_output(file) {
-                bail!("{}: other files lie beside it, name one", file.display());
+                bail!(
+                    "{}: name a file, because other files are written beside it",
+                    file.display()
+                );
             }
             files::prepare(file)?;
             remove_earlier(file)?;
@@ -83,11 +85,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let files = RunFiles::beside(&folder.path().join("run.csv"));
         std::fs::write(&files.requests, "old").unwrap();
-        // The device itself must not be at stake in a test.
+        // A link, so that a wrong test cannot remove the device.
         std::os::unix::fs::symlink("/dev/null", &files.summary).unwrap();
         let error = files.prepare().unwrap_err().to_string();
         assert!(error.contains("run.json"), "{error}");
-        assert!(files.summary.exists(), "the device is there");
+        assert!(files.summary.exists(), "the device exists");
         std::fs::remove_file(&files.summary).unwrap();
         files.prepare().unwrap();
         assert!(!files.requests.exists());

@@ -11,10 +11,10 @@ use crate::process::Child;
 use crate::stack::Stack;
 use crate::{hand_over, programs};
 
-/// A reply that takes longer is a failure; the article's value.
+/// A reply that takes longer is a failure. This is the article's value.
 const REPLY_LIMIT: Duration = Duration::from_secs(30);
 
-/// Flags of the load client that are different in each run, or are the harness's own.
+/// Flags of the load client that the harness sets.
 const OF_THE_HARNESS: [&str; 11] = [
     "--fail-on",
     "--host",
@@ -29,12 +29,12 @@ const OF_THE_HARNESS: [&str; 11] = [
     "--config",
 ];
 
-/// The same, of one letter.
+/// Their short forms.
 const SHORT: [&str; 4] = ["-u", "-r", "-t", "-X"];
-/// Words in the name of a header whose value is a secret.
+/// A header with one of these words in its name has a secret value.
 const SECRET_HEADERS: [&str; 5] = ["authorization", "cookie", "password", "token", "key"];
 
-/// What decides how much is sent, or what: it is the same for all variants, or they could not be compared.
+/// Flags that decide what and how much is sent. All variants must have the same, or they could not be compared.
 const OF_ALL: [&str; 7] = [
     "--rate",
     "--shape",
@@ -45,7 +45,7 @@ const OF_ALL: [&str; 7] = [
     "--name",
 ];
 
-/// Refuses flags for one variant that all must share, or that all have already.
+/// Refuses flags of one variant that all variants must share, or have already.
 pub(crate) fn check_own_flags(own: &[String], shared: &[String]) -> Result<(), String> {
     check_load_flags(own)?;
     let name = |word: &String| word.split('=').next().unwrap_or_default().to_owned();
@@ -64,7 +64,7 @@ pub(crate) fn check_own_flags(own: &[String], shared: &[String]) -> Result<(), S
     }
 }
 
-/// Refuses further flags of the load client that would get in the way of the harness's own, or show a secret.
+/// Refuses further flags of the load client that the harness sets itself, or that would show a secret.
 pub(crate) fn check_load_flags(given: &[String]) -> Result<(), String> {
     let is_own = |word: &&String| {
         let flag = word.split('=').next().unwrap_or_default();
@@ -72,9 +72,9 @@ pub(crate) fn check_load_flags(given: &[String]) -> Result<(), String> {
         OF_THE_HARNESS.contains(&flag) || is_short && SHORT.iter().any(|own| word.starts_with(own))
     };
     if let Some(flag) = given.iter().find(is_own) {
-        return Err(format!("{flag} is the harness's own flag"));
+        return Err(format!("{flag} is the harness's own flag: leave it out"));
     }
-    // A value may stand in the same word as its flag.
+    // A value may be in the same word as its flag.
     let is_secret = |word: &String| {
         let name = word.trim_start_matches("--header=");
         let name = name.split('=').next().unwrap_or_default();
@@ -84,13 +84,13 @@ pub(crate) fn check_load_flags(given: &[String]) -> Result<(), String> {
     let has_header = given.iter().any(|word| word.starts_with("--header"));
     if has_header && given.iter().any(is_secret) {
         return Err(
-            "every user of the machine can read a header that is a secret; give it in LOAD_CLIENT_HEADER".to_owned(),
+            "every user of the machine can read a command line; give a secret header in LOAD_CLIENT_HEADER".to_owned(),
         );
     }
     Ok(())
 }
 
-/// How to start the load client: the command line, program first, and what must not stand there.
+/// How to start the load client: its command line, program first, and variables for secrets.
 #[derive(Debug)]
 pub(super) struct LoadCommand {
     pub(super) line: Vec<String>,
@@ -128,7 +128,7 @@ fn reply_limit(flags: &[&String]) -> Duration {
     given.unwrap_or(REPLY_LIMIT)
 }
 
-/// What each run sets itself, unless further flags do.
+/// The flags of each run, unless further flags set them.
 fn own_flags(
     stack: &Stack,
     settings: &Settings,
@@ -177,7 +177,7 @@ pub(super) fn command(
     };
     let mut flags = own_flags(stack, settings, identity, files);
     if !is_given("--scenario") {
-        // The topic is another one in each run, and the requests are the same.
+        // Each run has another topic, but the requests need the same name, so that they can be compared.
         flags.push(("--name", settings.topic.clone()));
     }
     let (properties, variables) =

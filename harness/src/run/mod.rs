@@ -1,4 +1,4 @@
-//! One run of one service: fresh topics, group, service and load client on a stack that stays up.
+//! One run of one service: new topics, group, service and load client on a stack that keeps running.
 
 mod files;
 mod load;

@@ -1,4 +1,4 @@
-//! The course of one run, and how it ends when something goes wrong.
+//! The steps of one run, and its end after a failure.
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
@@ -19,52 +19,51 @@ use crate::system::{STOP_GRACE, System};
 use crate::usage::Usage;
 use crate::wait::Interrupted;
 
-/// The load client drains for up to its reply time-out; beyond that and this it hangs.
+/// The load client drains for up to its reply timeout. After this time more, it counts as hanging.
 const LOAD_SLACK: Duration = Duration::from_secs(60);
 const LOAD_STOP_GRACE: Duration = Duration::from_secs(10);
 const WATCH_INTERVAL: Duration = Duration::from_millis(50);
-/// What a shell and a JVM say of SIGTERM.
+/// The exit code of a shell and of a JVM after SIGTERM.
 const TERMINATED: i32 = 128 + 15;
 
 /// How a run that took place ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunEnd {
-    /// Every request was answered well.
+    /// No request failed.
     Clean,
-    /// Some requests failed; they are in the files, and the comparison takes them into account.
+    /// Some requests failed. They are in the files, and the comparison takes them into account.
     WithFailures,
-    /// The load client was the bottleneck: the figures are in the files, and speak of it rather than of the
-    /// service.
+    /// The load client was the bottleneck: the figures in the files say more about it than about the service.
     Invalid,
 }
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Ran {
     /// How it ended.
     pub end: RunEnd,
-    /// What all processes of the service took after the warm-up; `None` where the machine does not tell.
+    /// What all processes of the service used after the warm-up; `None` if the machine does not tell.
     pub usage: Option<Usage>,
 }
 
-/// A run to be made.
+/// A run to make.
 #[derive(Debug)]
 pub struct Planned<'a> {
-    /// What is run.
+    /// The variant to run.
     pub variant: &'a Variant,
-    /// Under which names.
+    /// Names of topics and group.
     pub identity: Identity,
-    /// Where its files go.
+    /// The files to write.
     pub files: RunFiles,
 }
 
-/// Makes one run: creates topics, starts service and load client, waits, stops both, tidies up (on a shared broker also
-/// when it fails).
+/// Makes one run: creates topics, starts service and load client, waits, stops both, and deletes the topics on a shared
+/// broker, also after a failure.
 ///
 /// # Errors
 ///
-/// When a program is missing, ends by itself or hangs, with its log's end; [`Interrupted`] when `stop` is
-/// cancelled. In every case service and load client are gone.
+/// Fails if a program is missing, ends by itself or hangs. The message has the end of its log. Fails with
+/// [`Interrupted`] if `stop` is cancelled. Service and load client have ended in every case.
 pub async fn run(
     stack: &mut Stack,
     settings: &Settings,
@@ -90,17 +89,17 @@ struct Live {
     environment: Environment,
     /// When the load client began to send.
     began: Option<Instant>,
-    /// What the service had taken when the warm-up was over.
+    /// What the service had used at the end of the warm-up.
     warm: Option<Usage>,
 }
 
 impl Live {
-    /// Notes what the service has taken, once the warm-up is over.
+    /// Notes what the service has used, at the end of the warm-up.
     fn note_warm_up(&mut self, load: &Child, warm_up: Duration) {
         if self.warm.is_some() {
             return;
         }
-        // The first line of its log says what it sends, when it is about to.
+        // The load client writes the first line of its log just before it sends.
         let has_begun = || fs::metadata(load.log()).is_ok_and(|log| log.len() > 0);
         if self.began.is_none() && has_begun() {
             self.began = Some(Instant::now());
@@ -110,13 +109,13 @@ impl Live {
         }
     }
 
-    /// What the service has taken since the warm-up.
+    /// What the service has used since the warm-up.
     fn usage(&self) -> Option<Usage> {
         Some(self.system.usage()?.since(self.warm?))
     }
 }
 
-/// A run that takes place.
+/// A run in progress.
 struct Course<'a> {
     settings: &'a Settings,
     planned: &'a Planned<'a>,
@@ -125,7 +124,7 @@ struct Course<'a> {
 }
 
 impl Course<'_> {
-    /// The run itself, from its topics to the end of its service.
+    /// Makes the run, from its topics to the end of its service.
     async fn take_place(&self, stack: &mut Stack, topics: &[String]) -> Result<Ran> {
         for topic in topics {
             stack.create_topic(topic, self.settings.partitions).await?;
@@ -136,7 +135,7 @@ impl Course<'_> {
         let stopped = end_well(live.system).await;
         live.environment.usage = usage;
         let written = live.environment.write(&self.planned.files.environment);
-        // The load's failure is the cause, the service's and the store's only follow from it.
+        // The load's failure is the cause of those of the service and the store.
         let end = outcome?;
         stopped.and(written)?;
         Ok(Ran { end, usage })
@@ -173,7 +172,7 @@ impl Course<'_> {
         })
     }
 
-    /// Starts the load client and watches everything until it ends.
+    /// Starts the load client, and watches all programs until it ends.
     async fn drive(&self, stack: &mut Stack, live: &mut Live) -> Result<RunEnd> {
         let log = self.planned.files.logs.join("load-client.log");
         let mut load = self.load.spawn(&log)?;
@@ -184,7 +183,7 @@ impl Course<'_> {
         watched
     }
 
-    /// Waits for the load client, and for whatever ends the run before it.
+    /// Waits for the load client. Fails if anything ends the run before.
     async fn watch(&self, stack: &mut Stack, live: &mut Live, load: &mut Child) -> Result<RunEnd> {
         let limit = self.settings.run_time + self.load.reply_limit + LOAD_SLACK;
         let deadline = Instant::now() + limit;
@@ -209,7 +208,7 @@ impl Course<'_> {
     }
 }
 
-/// Stops a service. One that handles SIGTERM ends with 0, a JVM with 143, and one that does not handle it by the signal.
+/// Stops a service. After SIGTERM, exit code 0, a JVM's 143, and an end by the signal itself are all right.
 async fn end_well(mut system: System) -> Result<()> {
     let (name, log) = {
         let child = system.child();
@@ -220,14 +219,14 @@ async fn end_well(mut system: System) -> Result<()> {
         || status.signal() == Some(Signal::TERM.as_raw());
     if !is_well {
         bail!(
-            "{name} did not end well ({status}); its log is {}",
+            "{name} ended with an error ({status}); its log is {}",
             log.display()
         );
     }
     Ok(())
 }
 
-/// What the load client's exit code says of a run. Without its files, no run took place.
+/// Reads the result of a run from the load client's exit code. Without its files, no run took place.
 fn judge(status: ExitStatus, load: &Child, files: &RunFiles) -> Result<RunEnd> {
     let is_recorded = files.requests.is_file() && files.summary.is_file();
     match end_of(status.code()) {
@@ -237,8 +236,8 @@ fn judge(status: ExitStatus, load: &Child, files: &RunFiles) -> Result<RunEnd> {
     }
 }
 
-/// Exit codes of the load client that stand for a run that took place. The others: 1 it could not be done, 2
-/// wrong use, 6 it ended early, 130 it was interrupted; 4 needs a threshold, and we give none.
+/// The load client's exit codes of a run that took place. The others are: 1 it could not be done, 2 wrong use, 6 it
+/// ended early, 130 it was interrupted. Code 4 needs a threshold, which the harness does not give.
 fn end_of(code: Option<i32>) -> Option<RunEnd> {
     match code? {
         0 => Some(RunEnd::Clean),

@@ -1,4 +1,4 @@
-//! Where a run takes place: what the placeholders of its commands stand for.
+//! The values of the placeholders in a run's commands.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ pub(super) const PLACEHOLDERS: [&str; 10] = [
     "programs",
 ];
 
-/// Where one run takes place: the value of each placeholder.
+/// The value of each placeholder in one run.
 #[derive(Debug)]
 pub(super) struct Place(pub(super) BTreeMap<&'static str, String>);
 
@@ -86,7 +86,7 @@ pub(super) fn uses(text: &str, name: &str) -> bool {
     text.contains(&format!("{{{name}}}"))
 }
 
-/// Refuses a placeholder that does not exist: a word of small letters in braces is meant as one.
+/// Refuses an unknown placeholder. A word of small letters in braces is one.
 pub(super) fn check_names(text: &str) -> Result<()> {
     for part in text.split('{').skip(1) {
         let Some((name, _)) = part.split_once('}') else {

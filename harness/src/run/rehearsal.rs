@@ -1,4 +1,4 @@
-//! The runs before the first one that counts, for brokers that are slow at first.
+//! The runs before the first one that counts, because a broker is slow at first.
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,14 +9,14 @@ use tokio_util::sync::CancellationToken;
 use super::{Identity, Planned, RunFiles, Settings, Variant, run};
 use crate::stack::Stack;
 
-/// Runs all that will be measured, so that none meets a broker that has only seen another, and throws the figures
-/// away; their files go to `folder/rehearsal-<name>`. Does nothing if the settings ask for none.
+/// Runs each variant once and throws the figures away, so that the broker is warm for all of them. Their files go to
+/// `folder/rehearsal-<name>`. Does nothing if the settings ask for no rehearsal.
 ///
-/// It shortens the warming up and does not prove its end: a broker may still become faster afterwards.
+/// A broker may still get faster afterwards.
 ///
 /// # Errors
 ///
-/// As [`run`].
+/// Fails as [`run`] does.
 pub async fn rehearse(
     stack: &mut Stack,
     settings: &Settings,

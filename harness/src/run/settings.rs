@@ -1,4 +1,4 @@
-//! What a run is made of beside its variant: the load, and names that no other run has.
+//! The settings of a run: the load, and names that no other run has.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::programs;
 use crate::stack::Stack;
 
-/// What all runs of one command share.
+/// The settings that all runs of one command share.
 #[derive(Debug, Clone, Serialize)]
 pub struct Settings {
     /// Simulated users.
@@ -20,32 +20,32 @@ pub struct Settings {
     /// Length of one run, warm-up included.
     #[serde(serialize_with = "as_text")]
     pub run_time: Duration,
-    /// First part of a run that is not measured.
+    /// First part of a run, which is not measured.
     #[serde(serialize_with = "as_text")]
     pub warm_up: Duration,
-    /// Length of the first run of each variant, which is thrown away; none if zero.
+    /// Length of the first run of each variant, which is thrown away. Zero means no such run.
     #[serde(serialize_with = "as_text")]
     pub rehearsal: Duration,
     /// Partitions of each topic.
     pub partitions: i32,
-    /// What the request topic is called behind its prefix, and the requests in reports.
+    /// Name of the request topic without its prefix, and of the requests in reports.
     pub topic: String,
     /// Further flags of the load client.
     pub load_flags: Vec<String>,
-    /// How long a service may take until it serves.
+    /// How long a service may take to get ready.
     #[serde(serialize_with = "as_text")]
     pub ready_timeout: Duration,
-    /// The load client's executable, if not the one beside the harness.
+    /// The load client's executable; the one in the folder of the harness if `None`.
     #[serde(skip)]
     pub load_client: Option<PathBuf>,
 }
 
 impl Settings {
-    /// Looks for the load client, so that a missing one is reported before anything is started.
+    /// Looks for the load client, so that a missing one is an error before anything starts.
     ///
     /// # Errors
     ///
-    /// When it is missing; the message says how to build or name it.
+    /// Fails if it is missing. The message says how to build or name it.
     pub fn require_load_client(&self) -> Result<()> {
         programs::own("load-client", "--load-client", self.load_client.as_deref()).map(drop)
     }
@@ -55,19 +55,19 @@ fn as_text<S: serde::Serializer>(time: &Duration, serializer: S) -> Result<S::Ok
     serializer.collect_str(&humantime::format_duration(*time))
 }
 
-/// Names that make a run independent of every other one on the same broker.
+/// Names that make a run independent of all others on the same broker.
 #[derive(Debug, Clone)]
 pub struct Identity {
-    /// Put before the topic's name.
+    /// Prefix of the topic's name.
     pub topic_prefix: String,
-    /// The topic's name without it.
+    /// The topic's name without the prefix.
     pub topic_name: String,
     /// The service's consumer group.
     pub group_id: String,
 }
 
 impl Identity {
-    /// The topic's plain name where a broker is there for one run only, fresh names elsewhere.
+    /// The topic's plain name if the broker serves only one run, otherwise new names.
     #[must_use]
     pub fn alone_on(stack: &Stack, topic_name: &str) -> Self {
         let fresh = Self::fresh(topic_name);
@@ -80,7 +80,7 @@ impl Identity {
         }
     }
 
-    /// Fresh names: the prefix is such as `run-1f0c2a9b3d4e.`.
+    /// New names, with a prefix such as `run-1f0c2a9b3d4e.`.
     #[must_use]
     pub fn fresh(topic_name: &str) -> Self {
         let id = Uuid::new_v4().simple().to_string();

@@ -1,4 +1,4 @@
-//! What is compared: services as commands, with placeholders for what is different in each run.
+//! The services to compare, as commands. Placeholders stand for values that differ from run to run.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,30 +14,30 @@ use crate::programs;
 use crate::stack::{Stack, StackKind};
 use crate::system::{Group, Probe, Ready, Start, System};
 
-/// A service under test. In command, ready and environment `{kafka}` and the like stand for what is different in each run.
+/// A service under test. `command`, `ready` and `environment` may have placeholders such as `{kafka}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Variant {
-    /// What it is called in tables, charts and folders.
+    /// Its name in tables, charts and folders.
     pub name: String,
-    /// What it is, in a few words.
+    /// A description in a few words.
     #[serde(default)]
     pub about: String,
-    /// Program and arguments, quoted as for a shell; there is no shell.
+    /// Program and arguments, quoted as for a shell, but no shell runs them.
     pub command: String,
-    /// What tells that it serves.
+    /// How to see that it serves.
     #[serde(default = "group")]
     pub ready: Ready,
-    /// Where it runs, if not where the harness does.
+    /// Its working folder; that of the harness if `None`.
     #[serde(default)]
     pub folder: Option<PathBuf>,
     /// Further variables.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
-    /// Further flags of the load client that ask this variant, quoted as for a shell: `--profile spring` for example.
+    /// Further flags of the load client for this variant, quoted as for a shell, such as `--profile spring`.
     #[serde(default)]
     pub load: String,
-    /// The variant that this one is compared with, if not the first.
+    /// The variant to compare this one with; the first one if `None`.
     #[serde(default)]
     pub against: Option<String>,
 }
@@ -48,15 +48,15 @@ fn group() -> Ready {
 
 /// Names of other files of a run.
 const TAKEN: [&str; 2] = ["environment", "load-client"];
-/// Letters of a variant's name: it is the name of files.
+/// Most letters of a variant's name, because files have this name.
 const LONGEST_NAME: usize = 40;
 
 impl Variant {
-    /// Refuses what no run can make sense of.
+    /// Refuses a variant that cannot run.
     ///
     /// # Errors
     ///
-    /// When the name is no name of a file, or the command has no program or an open quote.
+    /// Fails if the name cannot be a file name, or if the command has no program or a quote that is not closed.
     pub fn check(&self) -> Result<()> {
         let Self { name, command, .. } = self;
         let legal = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
@@ -89,11 +89,11 @@ impl Variant {
         Ok(())
     }
 
-    /// Looks for the program, so that a missing one is reported before anything is started.
+    /// Looks for the program, so that a missing one is an error before anything starts.
     ///
     /// # Errors
     ///
-    /// When it is not there.
+    /// Fails if it is missing.
     pub fn require_program(&self) -> Result<()> {
         let here = Place([("programs", programs::folder().display().to_string())].into());
         let word = here.fill(&words(&self.command)?[0]);
@@ -103,28 +103,28 @@ impl Variant {
             .with_context(|| format!("variant {}", self.name))
     }
 
-    /// Refuses flags of its own that do not go with those that all variants have.
+    /// Refuses flags that all variants must share, or have already.
     ///
     /// # Errors
     ///
-    /// When there is one; the message names it.
+    /// Fails if there is such a flag. The message names it.
     pub fn check_flags(&self, shared: &[String]) -> Result<()> {
         let own = check_own_flags(&self.load_flags()?, shared);
         own.map_err(|why| anyhow!("variant {}: load: {why}", self.name))
     }
 
-    /// The flags that the load client takes for this variant only.
+    /// The load client's flags for this variant only.
     pub(super) fn load_flags(&self) -> Result<Vec<String>> {
         let flags = shlex::split(&self.load);
         flags.with_context(|| {
             format!(
-                "variant {}: load {:?}: a quote is open",
+                "variant {}: load {:?}: a quote is not closed",
                 self.name, self.load
             )
         })
     }
 
-    /// All texts that may hold placeholders, with what each is.
+    /// All texts that may have placeholders, with a name for each.
     fn texts(&self) -> impl Iterator<Item = (&str, &str)> {
         let ready = match &self.ready {
             Ready::Line(text) | Ready::Http(text) => Some(("ready", text.as_str())),
@@ -138,7 +138,7 @@ impl Variant {
             .chain(variables)
     }
 
-    /// Starts it for one run, and waits for nothing; returns its command line, too.
+    /// Starts it for one run, but does not wait. Returns its command line too.
     pub(crate) fn spawn(
         &self,
         stack: &Stack,
@@ -153,8 +153,8 @@ impl Variant {
     fn start(&self, stack: &Stack, place: &Place, log: &Path) -> Result<(System, Vec<String>)> {
         if let Some(secret) = place.secrets().find(|name| uses(&self.command, name)) {
             bail!(
-                "{{{secret}}} holds a password, which every user of the machine could read on a command line; let the \
-                 service take the variable {}",
+                "{{{secret}}} holds a password, which every user of the machine could read on a command line: let the \
+                 service read the variable {}",
                 variable(secret)
             );
         }
@@ -169,7 +169,7 @@ impl Variant {
             Ready::Line(line) => Probe::Line(place.fill(line)),
             Ready::Http(url) => Probe::http(&place.fill(url)),
             Ready::Group if stack.kind() == StackKind::Embedded => bail!(
-                "the mock broker of stack embedded tells nothing of groups: give --ready line=TEXT or http=URL, or \
+                "the mock broker of stack embedded cannot describe groups: give --ready line=TEXT or http=URL, or \
                  another --stack"
             ),
             Ready::Group => Probe::Group(Group {
@@ -191,12 +191,12 @@ impl Variant {
         Ok((system, line.chain(words.into_iter().skip(1)).collect()))
     }
 
-    /// Its log, in a run's folder of logs.
+    /// Its log file in a run's folder of logs.
     pub(crate) fn log(&self, folder: &Path) -> PathBuf {
         folder.join(format!("{}.log", self.name))
     }
 
-    /// The same, with what may not be shown masked.
+    /// The same variant, with secrets masked.
     pub(crate) fn shown(&self) -> Self {
         let mut own = self.clone();
         for (name, value) in &mut own.environment {
@@ -215,7 +215,7 @@ impl Variant {
 
 /// Program and arguments.
 fn words(command: &str) -> Result<Vec<String>> {
-    let words = shlex::split(command).context("a quote is open")?;
+    let words = shlex::split(command).context("a quote is not closed")?;
     if words.is_empty() {
         bail!("there is no program");
     }
@@ -251,7 +251,7 @@ mod tests {
             .check()
             .unwrap();
         assert_refused(&variant(""), "no program");
-        assert_refused(&variant("run 'a"), "a quote is open");
+        assert_refused(&variant("run 'a"), "a quote is not closed");
         assert_refused(
             &variant("run {topics}"),
             "no placeholder {topics}; there are {kafka},",
@@ -267,7 +267,7 @@ mod tests {
         for (load, why) in [
             ("--users 3", "--users is the harness's own"),
             ("--rate=5/s", "--rate is for all variants"),
-            ("'", "a quote is open"),
+            ("'", "a quote is not closed"),
         ] {
             let mut own = variant("run");
             own.load = load.to_owned();

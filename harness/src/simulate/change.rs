@@ -1,4 +1,4 @@
-//! What is done to the service, and what it truly does to the round trips. Pure.
+//! The change of the service, and its measured effect on the round trips. Pure.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cli::typed::percentage;
 
-/// How much longer the median round trip is meant to take on the changed side; 0 if nothing is changed.
+/// How much longer the median round trip should take on the changed side. 0 means no change.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Change(f64);
 
@@ -21,7 +21,7 @@ impl Change {
         self == Self::NONE
     }
 
-    /// As in a table: `none`, `+3 %`.
+    /// The name in a table: `none`, `+3 %`.
     pub(super) fn name(self) -> String {
         match self.is_none() {
             true => "none".to_owned(),
@@ -29,7 +29,7 @@ impl Change {
         }
     }
 
-    /// As on the command line: `aa`, `3%`.
+    /// The name on the command line: `aa`, `3%`.
     pub(super) fn typed(self) -> String {
         match self.is_none() {
             true => "aa".to_owned(),
@@ -37,8 +37,8 @@ impl Change {
         }
     }
 
-    /// The busy loop that is to bring it about. One record is handled at a time, so in a closed loop each request
-    /// waits for the handlers of all users: a round trip grows by so many loops.
+    /// The length of the busy loop for this change. The service handles one record at a time, so in a closed loop each
+    /// request waits for the handlers of all users: a round trip grows by one busy loop per user.
     pub(super) fn spin(self, median_ms: f64, users: u32) -> Duration {
         let seconds = self.0 * median_ms / 1000.0 / f64::from(users);
         Duration::try_from_secs_f64(seconds).unwrap_or_default()
@@ -60,7 +60,7 @@ impl FromStr for Change {
     }
 }
 
-/// A change of the median round trip as it was measured, with its 95 % interval.
+/// A measured change of the median round trip, with its 95 % interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) struct Measured {
     pub(super) change: f64,
@@ -69,7 +69,7 @@ pub(super) struct Measured {
 }
 
 impl Measured {
-    /// What is true where nothing was changed.
+    /// The truth without a change.
     pub(super) const NO_CHANGE: Self = Self {
         change: 0.0,
         low: 0.0,
@@ -84,7 +84,7 @@ impl Measured {
         }
     }
 
-    /// Whether the interval holds that change.
+    /// Whether the interval contains that change.
     pub(super) fn holds(&self, change: f64) -> bool {
         (self.low..=self.high).contains(&change)
     }

@@ -1,4 +1,4 @@
-//! The course of a simulation: the baseline's median, then each change's truth and its experiments.
+//! The steps of a simulation: the baseline's median, then for each change its true effect and its experiments.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,18 +19,18 @@ use crate::programs;
 use crate::run::{Settings, Variant, rehearse};
 use crate::stack::{Stack, StackKind};
 
-/// All users are there after 0.1 s: the spawn rate is so many times their number.
+/// The spawn rate is this number times the users, so that all users have started after 0.1 s.
 const SPAWN_RATE_PER_USER: f64 = 10.0;
-/// The service that the experiments are made on, an example program.
+/// The service of the experiments, an example program.
 const SLOWED: &str = "slowed";
-/// In the place of this one.
+/// The program that it replaces.
 const ORDER_SERVICE: &str = "{programs}/order-service";
 
-/// Runs everything and returns what to print: all that there is, also when it ended early, and how it ended.
+/// Runs everything. Returns the text to print, also after an early end, and how it ended.
 ///
 /// # Errors
 ///
-/// When it ends before the first experiment: a program is missing, or a run does not take place.
+/// Fails if it ends before the first experiment: a program is missing, or a run does not take place.
 pub async fn simulate(
     stack: &mut Stack,
     arguments: &SimulateArguments,
@@ -87,7 +87,7 @@ fn settings(arguments: &SimulateArguments, kind: StackKind, topic: &str) -> Sett
     }
 }
 
-/// How many runs it takes, for the progress.
+/// The number of runs, for the progress.
 fn runs(arguments: &SimulateArguments) -> u64 {
     let blocks = arguments.only.iter().map(|change| match change.is_none() {
         true => arguments.experiments * arguments.trials,
@@ -96,14 +96,14 @@ fn runs(arguments: &SimulateArguments) -> u64 {
     2 * blocks.chain([arguments.trials]).map(u64::from).sum::<u64>()
 }
 
-/// The orders service with a handler that works longer.
+/// The orders service with a slower handler.
 struct Slowed {
     orders: Variant,
     program: PathBuf,
 }
 
 impl Slowed {
-    /// The service whose handler is busy for that long in each request.
+    /// The service with a busy loop of this length in each request.
     fn by(&self, spin: Duration) -> Variant {
         let own = self.program.display().to_string();
         let own = self.orders.command.replace(ORDER_SERVICE, &own);
@@ -123,13 +123,13 @@ struct Course<'a> {
     folder: PathBuf,
     progress: Progress,
     stop: &'a CancellationToken,
-    /// Of the next blocks.
+    /// Seed of the next blocks.
     seed: u64,
 }
 
 impl Course<'_> {
-    /// The median round trip of the unchanged service under this load: of the medians of its runs the median, as the
-    /// first ones may meet a broker that is still warming up.
+    /// The median round trip of the unchanged service under this load. It is the median of the runs' medians, because
+    /// the broker may still warm up during the first runs.
     async fn baseline_median(&mut self) -> Result<f64> {
         let folder = self.folder.join("median");
         let (long, blocks) = (self.long_runs(), self.arguments.trials);
@@ -145,7 +145,7 @@ impl Course<'_> {
         Ok(median)
     }
 
-    /// All parts, each written to the report and its files as it grows.
+    /// Runs all parts. Writes the report and its files after each experiment.
     async fn parts(&mut self, report: &mut Report, median_ms: f64) -> Result<()> {
         let arguments = self.arguments;
         for change in &arguments.only {
@@ -176,7 +176,7 @@ impl Course<'_> {
         Ok(())
     }
 
-    /// What the busy loop truly does, by more and longer runs than an experiment's.
+    /// The true effect of the busy loop, measured by more and longer runs than in an experiment.
     async fn truth(&mut self, change: Change, spin: Duration) -> Result<Measured> {
         if change.is_none() {
             return Ok(Measured::NO_CHANGE);
@@ -208,7 +208,7 @@ impl Course<'_> {
         Ok(Trial::new(seed, &comparison))
     }
 
-    /// Tells the last verdict of a part, and removes its runs unless somebody will want to look at them.
+    /// Shows the last verdict of a part. Removes its runs, unless the verdict is wrong or missing.
     fn conclude(&self, part: &Part, folder: &Path) -> Result<()> {
         let trial = part.trials.last().context("an experiment was made")?;
         let threshold = self.arguments.threshold;
@@ -230,7 +230,7 @@ impl Course<'_> {
         fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))
     }
 
-    /// Blocks of the baseline and the service with that busy loop; with none, of the baseline twice.
+    /// Runs blocks of the baseline and of the service with that busy loop. Without one, both sides are the baseline.
     async fn blocks(
         &mut self,
         folder: &Path,

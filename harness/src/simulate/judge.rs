@@ -1,4 +1,4 @@
-//! Which verdicts are wrong, and how often each was said. Pure.
+//! Counts the verdicts, and the wrong ones. Pure.
 
 use load_client::compare::{Comparison, Metric, Verdict};
 use load_client::stats::{Interval, paired_interval};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::change::{Change, Measured};
 
-/// What an experiment said.
+/// The verdict of an experiment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Answer {
@@ -40,12 +40,12 @@ impl Answer {
 /// One experiment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Trial {
-    /// Decided the order inside its blocks.
+    /// Seed of the order inside its blocks.
     pub(super) seed: u64,
     pub(super) answer: Answer,
     /// The change of the median over its blocks.
     pub(super) measured: Option<Measured>,
-    /// The verdict in one sentence, or why there is none.
+    /// The verdict in one sentence, or the reason why there is none.
     pub(super) conclusion: String,
 }
 
@@ -66,16 +66,16 @@ pub(super) fn median(comparison: &Comparison) -> Option<Measured> {
     Some(Measured::of(effect))
 }
 
-/// The experiments with one change, and the truth that they are held against.
+/// The experiments with one change, and its true effect.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Part {
-    /// What the busy loop was to bring about.
+    /// The intended change.
     pub(super) change: Change,
     /// The busy loop of each request, in microseconds.
     pub(super) spin_us: f64,
-    /// What it brought about, by longer runs than those of the experiments.
+    /// The true change, measured by longer runs than those of the experiments.
     pub(super) truth: Measured,
-    /// How many experiments it was to be.
+    /// The planned number of experiments.
     pub(super) planned: u32,
     pub(super) trials: Vec<Trial>,
 }
@@ -91,8 +91,8 @@ impl Part {
         self.trials.iter().filter(wrong).count()
     }
 
-    /// Whether that answer is wrong here. A busy loop makes nothing faster, whatever its measurement says; how much
-    /// slower it makes, the measurement has to say. To say too little is not wrong.
+    /// Whether that answer is wrong here. A busy loop never makes the service faster, whatever was measured. How much
+    /// slower it makes it is measured. An inconclusive answer is not wrong.
     pub(super) fn is_wrong(&self, answer: Answer, threshold: f64) -> bool {
         match answer {
             Answer::Faster => true,
@@ -102,19 +102,19 @@ impl Part {
         }
     }
 
-    /// Whether somebody will want to look at the runs behind the answer.
+    /// Whether the runs of the answer should be kept: it is wrong, or there is no verdict.
     pub(super) fn is_striking(&self, answer: Answer, threshold: f64) -> bool {
         answer == Answer::NoVerdict || self.is_wrong(answer, threshold)
     }
 
-    /// Experiments whose interval holds the truth, and those that have an interval.
+    /// The number of experiments whose interval contains the truth, and of those that have an interval.
     pub(super) fn covered(&self) -> (usize, usize) {
         let measured = || self.trials.iter().filter_map(|trial| trial.measured);
         let holding = measured().filter(|own| own.holds(self.truth.change));
         (holding.count(), measured().count())
     }
 
-    /// The change over all experiments; each is one value, as it is made of blocks of its own. `None` below two.
+    /// The change over all experiments. Each experiment is one independent value. `None` for fewer than two.
     pub(super) fn pooled(&self) -> Option<Measured> {
         let measured = self.trials.iter().filter_map(|trial| trial.measured);
         let logs: Vec<f64> = measured.map(|own| own.change.ln_1p()).collect();
@@ -131,10 +131,10 @@ impl Part {
     }
 }
 
-/// The 95 % interval of a share of which `count` of `total` were seen.
+/// The 95 % interval of the share `count` of `total`. `None` if `total` is zero.
 ///
-/// The score interval of E. B. Wilson, "Probable inference, the law of succession, and statistical inference"
-/// (Journal of the American Statistical Association 22, 1927). `None` of nothing.
+/// This is the score interval of E. B. Wilson, "Probable inference, the law of succession, and statistical inference"
+/// (Journal of the American Statistical Association 22, 1927).
 pub(super) fn share_interval(count: usize, total: usize) -> Option<(f64, f64)> {
     /// The 97.5th percentile of the standard normal distribution.
     const Z: f64 = 1.959_963_984_540_054;
@@ -156,7 +156,8 @@ pub(super) fn share_interval(count: usize, total: usize) -> Option<(f64, f64)> {
 pub(super) mod tests {
     use super::*;
 
-    /// A part whose experiments gave these answers; each measured just its change, give or take a point.
+    /// A part whose experiments gave these answers, with these changes, each with an interval of one percentage point
+    /// either way.
     pub(in crate::simulate) fn part(change: &str, truth: f64, answers: &[(Answer, f64)]) -> Part {
         let around = |change: f64| Measured {
             change,
@@ -200,9 +201,9 @@ pub(super) mod tests {
                 &[Slower, Inconclusive, NoVerdict],
                 &[Faster, Equivalent],
             ),
-            // The busy loop did less than it was meant to.
+            // The true change was smaller than the intended one.
             ("3%", 0.012, &[Slower, Equivalent], &[Faster]),
-            // A measurement that came out on the wrong side does not make a busy loop fast.
+            // A measurement on the wrong side does not mean that a busy loop is fast.
             ("3%", -0.002, &[Slower, Equivalent], &[Faster]),
         ] {
             let part = part(change, truth, &[]);
@@ -250,7 +251,7 @@ pub(super) mod tests {
     fn the_experiments_together_tell_the_change_by_their_spread() {
         let two = [(Answer::Slower, 0.21), (Answer::Slower, 1.0 / 1.21 - 1.0)];
         let pooled = part("30%", 0.3, &two).pooled().unwrap();
-        // Ratios are averaged as logarithms: these two cancel.
+        // Ratios are averaged as logarithms, so these two cancel.
         assert!(pooled.change.abs() < 1e-12 && pooled.low < -0.5 && pooled.high > 1.0);
         assert_eq!(part("30%", 0.3, &two[..1]).pooled(), None);
     }

@@ -1,8 +1,8 @@
-//! `harness simulate`: experiments whose truth is known, on a real stack. How often is each verdict said?
+//! `harness simulate`: counts how often each verdict is right, by experiments with a known change on a real stack.
 //!
-//! The service is compared with itself, and with itself made slower by a busy loop in each request. Each experiment
-//! runs as those of `harness experiment` do. What is drawn at random instead of measured is in `load-client`
-//! (`make simulate` without a stack).
+//! It compares the service with itself, and with a copy that has a busy loop in each request. Each experiment runs as
+//! in `harness experiment`. The crate `load-client` has experiments with random numbers instead of measurements (`make
+//! simulate` without a stack).
 
 mod change;
 mod course;

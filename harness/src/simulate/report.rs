@@ -1,4 +1,4 @@
-//! The files of a simulation, `simulate.json` and `simulate.md`, and one table of several of them.
+//! The files of a simulation, `simulate.json` and `simulate.md`, and one table for several simulations.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,10 +13,10 @@ use crate::environment::Provenance;
 use crate::files;
 use crate::stack::{Description, Stack};
 
-/// The file that holds each verdict; another simulation's can be put to it with `--join`.
+/// The file with all verdicts. `--join` makes one table of several.
 const FILE: &str = "simulate.json";
 
-/// All that `simulate.json` says. It holds no secret.
+/// The content of `simulate.json`. It has no secret.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     #[serde(flatten)]
@@ -25,16 +25,16 @@ pub(super) struct Report {
     stack: Description,
     client_properties: Vec<String>,
     seed: u64,
-    /// What the busy loops are a share of, in milliseconds.
+    /// The busy loops are a share of this median, in milliseconds.
     baseline_median_ms: f64,
     #[serde(flatten)]
     pub(super) findings: Findings,
 }
 
-/// What a table is made of.
+/// The content of a table.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Findings {
-    /// Where, when, of what, and what to type for the same.
+    /// Where, when and with which sources, and the command that repeats it.
     place: String,
     pub(super) threshold: f64,
     pub(super) parts: Vec<Part>,
@@ -69,7 +69,7 @@ impl Report {
         }
     }
 
-    /// The table, with the place above it.
+    /// The table, with its origin above.
     pub(super) fn text(&self) -> String {
         let Findings {
             place,
@@ -79,14 +79,14 @@ impl Report {
         format!("{place}\n{}", table::of_parts(parts, *threshold))
     }
 
-    /// Writes both files over those of before; each is whole at any time.
+    /// Writes both files over the earlier ones. Each is complete at any time.
     pub(super) fn write(&self, folder: &Path) -> Result<()> {
         files::write_json(&folder.join(FILE), self)?;
         files::write(&folder.join("simulate.md"), &self.text())
     }
 }
 
-/// What to type for the same simulation.
+/// The command that repeats the simulation.
 fn command(arguments: &SimulateArguments, seed: u64) -> String {
     let only: Vec<String> = arguments.only.iter().map(|change| change.typed()).collect();
     let mut command = format!(
@@ -114,7 +114,7 @@ fn command(arguments: &SimulateArguments, seed: u64) -> String {
 ///
 /// # Errors
 ///
-/// When a file is missing, is none of a simulation, or has another threshold than the first.
+/// Fails if a file is missing, is no `simulate.json`, or has another threshold than the first.
 pub fn join(files: &[PathBuf]) -> Result<String> {
     let (mut text, mut parts, mut threshold) = (String::new(), Vec::new(), None);
     for file in files {
@@ -136,7 +136,7 @@ pub fn join(files: &[PathBuf]) -> Result<String> {
 fn read(file: &Path) -> Result<Findings> {
     let text = fs::read(file).with_context(|| format!("--join {}", file.display()))?;
     serde_json::from_slice(&text)
-        .with_context(|| format!("--join {}: it is no {FILE}", file.display()))
+        .with_context(|| format!("--join {}: not a {FILE}", file.display()))
 }
 
 #[cfg(test)]
@@ -182,7 +182,7 @@ mod tests {
             join(&[one])
                 .unwrap_err()
                 .to_string()
-                .contains("it is no simulate.json")
+                .contains("not a simulate.json")
         );
         let missing = folder.path().join("missing");
         assert!(join(&[missing]).unwrap_err().to_string().contains("--join"));

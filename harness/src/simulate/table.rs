@@ -5,7 +5,7 @@ use load_client::compare::percent;
 use super::change::Measured;
 use super::judge::{Answer, Part, share_interval};
 
-/// One row for each part, and what all of them say of the verdict.
+/// One row for each part, and a summary of the verdicts.
 pub(super) fn of_parts(parts: &[Part], threshold: f64) -> String {
     let answers = Answer::ALL.map(|(_, name)| name).join(" | ");
     let mut text = format!(
@@ -52,7 +52,7 @@ fn interval(measured: Measured) -> String {
     format!("{change} ({low} to {high})")
 }
 
-/// How many verdicts are wrong, and how often each change was found.
+/// The number of wrong verdicts, and how often each change was found.
 fn summary(parts: &[Part], threshold: f64) -> String {
     let wrong = parts.iter().map(|part| part.wrong(threshold)).sum();
     let all = parts.iter().map(|part| part.trials.len()).sum();
@@ -64,7 +64,7 @@ fn summary(parts: &[Part], threshold: f64) -> String {
     text
 }
 
-/// A count and the share that it is, with its interval: few experiments say little of a share.
+/// A count, and its share with the interval, which is wide for few experiments.
 fn share(count: usize, all: usize) -> String {
     let interval = share_interval(count, all).map_or_else(String::new, |(low, high)| {
         let [share, low, high] = [count as f64 / all as f64, low, high].map(|one| one * 100.0);

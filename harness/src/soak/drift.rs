@@ -1,62 +1,62 @@
-//! Whether a long run got slower or larger. Pure.
+//! Finds out whether latency or memory grew in a long run. Pure.
 //!
-//! Two answers to that: the median of the last third against that of the first, which the bounds are for,
-//! and the slope of the whole run, for people (Theil and Sen's: the median of the slopes of all pairs, which
-//! single outliers do not move).
+//! It has two measures. The bounds apply to the median of the last third against that of the first. The slope of the
+//! whole run is for people. It is that of Theil and Sen: the median of the slopes of all pairs, which single outliers
+//! do not move.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use load_client::stats::{quantile, trend};
 use serde::Serialize;
 
-/// How much more a service may have in memory in the last third than in the first.
+/// Most growth of a service's memory from the first to the last third, in bytes.
 const SERVICE_GROWTH: u64 = 32 << 20;
-/// A JVM fills its heap before it cleans it.
+/// The same for a broker: a JVM fills its heap before it collects garbage.
 const BROKER_GROWTH: u64 = 384 << 20;
-/// How much slower the median request may be, as a factor and, for what is fast, in milliseconds.
+/// Most growth of the median round trip, as a factor, and in milliseconds for fast requests.
 const SLOWER: f64 = 1.5;
 const SLOWER_MS: f64 = 5.0;
 
-/// What one look saw.
+/// One sample of latency and memory.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Sample {
-    /// Seconds from the begin.
+    /// Seconds since the start.
     pub second: f64,
-    /// Requests answered since the last look.
+    /// Requests answered since the last sample.
     pub answered: usize,
-    /// Median round trip since the last look, in milliseconds.
+    /// Median round trip since the last sample, in milliseconds.
     pub median_ms: Option<f64>,
-    /// 99th percentile of the same.
+    /// 99th percentile since the last sample, in milliseconds.
     pub p99_ms: Option<f64>,
-    /// Bytes in memory, by process.
+    /// Memory of each process, in bytes.
     pub memory: BTreeMap<String, u64>,
 }
 
-/// How one figure went.
+/// The growth of one figure.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Growth {
     /// Median of the first third.
     pub first: f64,
     /// Median of the last third.
     pub last: f64,
-    /// Change in an hour, by the slope of the whole run.
+    /// Change per hour, by the slope of the whole run.
     pub per_hour: f64,
 }
 
-/// How all figures went, and which went too far.
+/// The growth of all figures, and those beyond their bounds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Drift {
-    /// Of the median round trip, in milliseconds.
+    /// The median round trip, in milliseconds.
     pub median_ms: Option<Growth>,
-    /// Of the 99th percentile, in milliseconds; it has no bound.
+    /// The 99th percentile, in milliseconds. It has no bound.
     pub p99_ms: Option<Growth>,
-    /// Of each process, in bytes. The store has no bound: it holds the orders.
+    /// The memory of each process, in bytes. The store has no bound, because it has the orders.
     pub memory: BTreeMap<String, Growth>,
-    /// What went beyond its bound.
+    /// Figures beyond their bounds.
     pub findings: Vec<String>,
 }
 
-/// Compares begin and end of a run.
+/// Compares the start and the end of a run.
 #[must_use]
 pub fn drift(samples: &[Sample]) -> Drift {
     let of = |figure: &dyn Fn(&Sample) -> Option<f64>| {
@@ -90,7 +90,7 @@ fn findings(drift: &Drift) -> Vec<String> {
             ));
         }
         Some(_) => {}
-        None => findings.push("too few answers to tell a trend of latency".to_owned()),
+        None => findings.push("too few replies to see a trend of the latency".to_owned()),
     }
     for (name, growth) in &drift.memory {
         let bound = match name.as_str() {
@@ -110,7 +110,7 @@ pub(super) fn mebibytes(bytes: f64) -> f64 {
     bytes / f64::from(1 << 20)
 }
 
-/// `None` for fewer than three points: there are no thirds.
+/// `None` for fewer than three points, which have no thirds.
 fn growth(points: &[(f64, f64)]) -> Option<Growth> {
     let third = points.len() / 3;
     if third == 0 {

@@ -1,4 +1,4 @@
-//! Requests at a steady rate whose round trips are measured, in bounded memory.
+//! Sends requests at a steady rate, and measures their round trips in bounded memory.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,16 +18,16 @@ use crate::record_headers::record_headers;
 const TICK: Duration = Duration::from_millis(10);
 const KEYS: u64 = 64;
 
-/// What was sent and not answered yet, and how long the others took.
+/// Requests without a reply yet, and the round trips of the others.
 #[derive(Debug, Default)]
 struct Book {
     open: HashMap<u64, Instant>,
-    /// Milliseconds, since they were last taken.
+    /// Round trips since they were last taken, in milliseconds.
     took: Vec<f64>,
     failed: u64,
 }
 
-/// Sends, and reads the replies on a task of its own, until it is dropped.
+/// Sends requests, and reads the replies on a separate task, until it is dropped.
 pub(super) struct Load {
     producer: FutureProducer,
     topic: String,
@@ -58,7 +58,7 @@ impl Load {
         })
     }
 
-    /// Sends at that rate until it is told to stop.
+    /// Sends at that rate until `stop`.
     pub(super) async fn send(&mut self, rate: u32, stop: &CancellationToken) -> Result<()> {
         let (begin, before) = (Instant::now(), self.sent);
         let mut ticks = interval(TICK);
@@ -73,7 +73,7 @@ impl Load {
         Ok(())
     }
 
-    /// Sends so many at once, and returns how many were answered a second; `None` if some were not within
+    /// Sends this number at once. Returns how many were answered per second; `None` if some were not answered within
     /// the limit.
     pub(super) async fn burst(&mut self, count: u64, limit: Duration) -> Result<Option<f64>> {
         let begin = Instant::now();
@@ -99,12 +99,12 @@ impl Load {
             .payload(r#"{"items":[{"sku":"soak","count":1}]}"#)
             .headers(headers);
         lock(&self.book).open.insert(number, Instant::now());
-        // What is not delivered is not answered either, which is counted.
+        // A failed delivery counts later, as a request without a reply.
         let queued = self.producer.send_result(record).map(drop);
         queued.map_err(|(error, _)| error).context("cannot send")
     }
 
-    /// Whether everything was answered within the limit.
+    /// Whether all requests were answered within the limit.
     pub(super) async fn until_answered(&self, limit: Duration) -> bool {
         let deadline = Instant::now() + limit;
         while !lock(&self.book).open.is_empty() {
@@ -116,7 +116,7 @@ impl Load {
         true
     }
 
-    /// A handle on what the load came to.
+    /// A handle to the results.
     pub(super) fn results(&self) -> Results {
         Results(Arc::clone(&self.book))
     }
@@ -128,17 +128,17 @@ impl Drop for Load {
     }
 }
 
-/// What the load came to.
+/// The results of the load.
 #[derive(Debug, Clone)]
 pub(super) struct Results(Arc<Mutex<Book>>);
 
 impl Results {
-    /// Round trips since the last call, milliseconds.
+    /// Round trips since the last call, in milliseconds.
     pub(super) fn take(&self) -> Vec<f64> {
         std::mem::take(&mut lock(&self.0).took)
     }
 
-    /// Requests without a reply, and with one that is no success.
+    /// The number of requests without a reply, and of replies that are no success.
     pub(super) fn unanswered_and_failed(&self) -> (usize, u64) {
         let book = lock(&self.0);
         (book.open.len(), book.failed)
@@ -163,7 +163,7 @@ async fn read(consumer: StreamConsumer, book: Arc<Mutex<Book>>) {
         };
         let number = header("x-request-id").and_then(|id| id.parse().ok());
         let mut book = lock(&book);
-        // A repeated reply is none the second time.
+        // A repeated reply does not count again.
         if let Some(sent) = number.and_then(|number: u64| book.open.remove(&number)) {
             book.took.push((now - sent).as_secs_f64() * 1000.0);
             book.failed += u64::from(header("status-code").as_deref() != Some("200"));

@@ -1,5 +1,5 @@
-//! The soak: half of what the system can do, for long, with a look at memory and latency every now and then.
-//! It fails when either grew beyond a bound, or a request was not answered. See `docs/reliability.md`.
+//! The soak: half of the possible load for a long time, with samples of memory and latency. It fails if one of them
+//! grows beyond its bound, or if a request gets no reply. See `docs/reliability.md`.
 
 mod drift;
 mod load;

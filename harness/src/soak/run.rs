@@ -1,4 +1,4 @@
-//! `harness soak`: starts all parts, finds out what half of the load is, keeps it up, and looks.
+//! `harness soak`: starts all parts, finds the possible load, sends half of it, and takes samples.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -24,34 +24,36 @@ const PARTITIONS: i32 = 8;
 const REPLY_PARTITIONS: i32 = 4;
 const TOPIC: &str = "createOrder";
 const REPLY_TOPIC: &str = "createOrder.reply";
-/// A backlog whose working off shows what the system can do; the first one warms it.
+/// Requests of a backlog. The rate at which the service works it off is the possible load. The first backlog is a
+/// warm-up.
 const BACKLOG: u64 = 5000;
 const BACKLOG_LIMIT: Duration = Duration::from_secs(120);
 const FEWEST_SAMPLES: u32 = 6;
-/// A topic would else grow with the run. The files of a partition, and how often they are looked at.
+/// Retention, because a topic would otherwise grow with the run: the size of a partition's files, and the time between
+/// two checks.
 const RETENTION: [(&str, &str); 3] = [
     ("log.retention.bytes", "67108864"),
     ("log.segment.bytes", "16777216"),
     ("log.retention.check.interval.ms", "30000"),
 ];
 
-/// What a soak came to.
+/// The result of a soak.
 #[derive(Debug, Serialize)]
 struct Report {
     #[serde(flatten)]
     provenance: Provenance,
     stack: Description,
-    /// Requests a second.
+    /// Requests per second.
     rate: u32,
     samples: Vec<Sample>,
     drift: Drift,
 }
 
-/// Runs the soak; returns what to print, and whether nothing grew too far.
+/// Runs the soak. Returns the text to print, and whether all bounds were kept.
 ///
 /// # Errors
 ///
-/// When a part cannot be started or ends by itself, or after an interruption.
+/// Fails if a part cannot be started or ends by itself, and after an interruption.
 pub async fn soak(arguments: SoakArguments, stop: &CancellationToken) -> Result<(String, bool)> {
     if arguments.stack != StackKind::Native {
         bail!(
@@ -99,7 +101,7 @@ async fn on(world: &World, arguments: &SoakArguments, stop: &CancellationToken) 
     match results.unanswered_and_failed() {
         (0, 0) => {}
         (open, failed) => drift.findings.push(format!(
-            "{open} requests were not answered, {failed} were answered with a failure"
+            "{open} requests got no reply, {failed} got a failure"
         )),
     }
     for service in services {
@@ -138,14 +140,16 @@ async fn start(
 }
 
 async fn half_capacity(load: &mut Load) -> Result<u32> {
-    let slow = "the backlog was not worked off in time; give --rate";
+    let slow = "the service did not work off the backlog in time: give --rate";
     load.burst(BACKLOG, BACKLOG_LIMIT).await?.context(slow)?;
     let capacity = load.burst(BACKLOG, BACKLOG_LIMIT).await?.context(slow)?;
-    tracing::info!("a backlog of {BACKLOG} is worked off at {capacity:.0} requests a second");
+    tracing::info!(
+        "the service works off a backlog of {BACKLOG} at {capacity:.0} requests a second"
+    );
     Ok((capacity / 2.0) as u32)
 }
 
-/// Looks every now and then until the time is over.
+/// Takes samples until the time is over.
 async fn watch(
     world: &World,
     services: &mut [Service],

@@ -10,13 +10,13 @@ use tokio_util::sync::CancellationToken;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StackKind {
-    /// librdkafka's mock broker in this process, and a store from PATH: fast, needs no JVM, is not Kafka
+    /// librdkafka's mock broker, and a store from PATH; fast, needs no JVM, is not Kafka
     Embedded,
-    /// Apache Kafka on the local JVM, and a store from PATH
+    /// Apache Kafka on this machine's JVM, and a store from PATH
     Native,
-    /// the images of docker/compose.yaml: Apache Kafka and Kvrocks
+    /// Apache Kafka and Kvrocks in containers, by docker/compose.yaml
     Docker,
-    /// your own broker and store: give --kafka and --store
+    /// Your own broker and store, by --kafka and --store
     External,
 }
 

@@ -1,4 +1,4 @@
-//! How a system says that it serves, and how it is asked.
+//! How to see that a system serves.
 
 use std::path::Path;
 use std::str::FromStr;
@@ -14,15 +14,15 @@ use crate::stack::{assigned_members, group_members};
 
 const ASK_LIMIT: Duration = Duration::from_secs(2);
 
-/// What is waited for before the load begins; texts may hold placeholders.
+/// The condition that the load waits for. Texts may have placeholders.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Ready {
-    /// A line of its output contains this.
+    /// A line of its output has this text.
     Line(String),
-    /// This URL answers with a status of 2xx.
+    /// This URL answers 2xx.
     Http(String),
-    /// Its consumer group has divided the partitions among its members.
+    /// Its consumer group has assigned the partitions.
     Group,
 }
 
@@ -57,7 +57,7 @@ impl From<Ready> for String {
     }
 }
 
-/// A consumer group, and how to reach the brokers that know of it.
+/// A consumer group, and how to reach its brokers.
 #[derive(Debug, Clone)]
 pub(crate) struct Group {
     pub(crate) servers: String,
@@ -66,7 +66,8 @@ pub(crate) struct Group {
 }
 
 impl Group {
-    /// Of a group of either kind; those of the newer kind (KIP-848) are no members to an older request.
+    /// The number of members with partitions. A request for the older protocol does not see members of the newer one
+    /// (KIP-848), so this asks both ways.
     async fn members(&self) -> Result<Option<usize>> {
         let members = group_members(&self.servers, &self.properties, &self.name).await?;
         let is_plain = |(name, _): &(String, String)| {
@@ -77,7 +78,7 @@ impl Group {
         if members != Some(0) || !self.properties.iter().all(is_plain) {
             return Ok(members);
         }
-        // One of the brokers coordinates the group, and the others say that they do not.
+        // Only the broker that coordinates the group answers; the others return an error.
         let mut answer = Ok(Some(0));
         for server in self.servers.split(',') {
             answer = assigned_members(server, &self.name).await;
@@ -89,11 +90,11 @@ impl Group {
     }
 }
 
-/// What is asked of a running system.
+/// The question to a running system.
 #[derive(Debug, Clone)]
 pub(crate) enum Probe {
     Line(String),
-    /// `host:port`, and the path with its slash.
+    /// `host:port`, and the path with its first slash.
     Http {
         address: String,
         path: String,
@@ -102,7 +103,7 @@ pub(crate) enum Probe {
 }
 
 impl Probe {
-    /// Of `http://host:port/path`; without a port it is 80.
+    /// Reads `http://host:port/path`. The default port is 80.
     pub(crate) fn http(url: &str) -> Self {
         let rest = url.trim_start_matches("http://");
         let (address, path) = rest.split_once('/').unwrap_or((rest, ""));
@@ -118,7 +119,7 @@ impl Probe {
         }
     }
 
-    /// Whether the system serves, else why not.
+    /// Whether the system serves, or the reason why not.
     pub(super) async fn ask(&self, log: &Path) -> Result<(), String> {
         match self {
             Self::Line(wanted) => {
@@ -157,7 +158,7 @@ async fn answers_well(address: &str, path: &str) -> Result<(), String> {
     }
 }
 
-/// One HTTP/1.0 exchange; the whole answer, status line first. Not worth an HTTP client.
+/// One HTTP/1.0 exchange, which needs no HTTP client. Returns the whole answer, status line first.
 async fn get(address: &str, path: &str) -> Result<String> {
     let mut stream = TcpStream::connect(address)
         .await

@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn turns_are_told_from_sequences() {
+    fn turns_and_sequences_are_distinguished() {
         let first = Side::Baseline;
         assert_eq!(order_of(&[0, 3, 4], &[1, 2, 5]), Order::InTurns);
         assert_eq!(order_of(&[0, 1], &[2, 3]), Order::InSequence { first });

@@ -19,7 +19,7 @@ const TAU: f64 = 3.0;
 const QUANTILES: f64 = 4.0;
 
 /// Fewer blocks allow no verdict of a single look. Four leave Student's t three degrees of freedom, so one odd block
-/// decides, and the exact sign-flip test cannot tell chance from change (p is at least 0.125).
+/// decides, and the exact sign-flip test cannot separate chance from change (p is at least 0.125).
 const FEWEST_ONCE: u64 = 5;
 /// With this many blocks every sequence has a finite interval.
 const BOUNDED: u64 = 50;
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_counted_by_the_same_rule() {
+    fn further_blocks_follow_the_same_rule() {
         let near = [-0.03, 0.02, -0.01, 0.03, -0.04, 0.0];
         let further = |is_sequential| {
             let rule = Rule {

@@ -126,7 +126,7 @@ fn failure_rates_that_are_plainly_unequal_carry_no_verdict_however_unlike_the_bl
 }
 
 #[test]
-fn a_verdict_that_hangs_on_the_failed_requests_is_none() {
+fn a_verdict_that_depends_on_failed_requests_is_refused() {
     // A third of one run on each side failed. The rates are alike, and which side looks faster is chance.
     let baseline = failing(BASELINE, [200, 0, 0, 0, 0, 0]);
     let faster = BASELINE.map(|median| median * 0.95);
@@ -298,7 +298,7 @@ fn a_median_below_half_a_step_has_no_ratio() {
 }
 
 #[test]
-fn order_that_is_not_known_leaves_out_what_depends_on_it() {
+fn an_unknown_order_leaves_out_figures_that_depend_on_it() {
     let (mut baseline, changed) = (runs(&BASELINE), runs(&BASELINE));
     baseline[2].is_ordered = false;
     let comparison = compared(&baseline, &changed);
@@ -322,7 +322,7 @@ fn order_that_is_not_known_leaves_out_what_depends_on_it() {
 }
 
 #[test]
-fn two_single_runs_are_told_what_they_can_tell() {
+fn two_single_runs_show_the_variation_within_them() {
     let comparison = compared(&runs(&[6.0]), &runs(&[4.2]));
     let within = comparison.within_runs.unwrap();
     let change = within.median_change.unwrap();
@@ -376,7 +376,7 @@ fn the_verdict_alone_is_the_same_verdict() {
 }
 
 #[test]
-fn what_is_said_of_several_runs_is_said_once() {
+fn equal_warnings_of_several_runs_are_grouped() {
     let few = |run: &str| Warning::new("few", format!("{run} has few replies"));
     let told = once(&[
         few("a"),

@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_slow_reply_held_up_was_to_be_sent_earlier() {
+    fn a_request_delayed_by_a_slow_reply_was_planned_earlier() {
         let start = Instant::now();
         let at = |milliseconds| start + Duration::from_millis(milliseconds);
         let paced = WaitTime::new(Pause::Pace(PACE), 0);

@@ -1,34 +1,33 @@
-//! A run over time: its moments in bounded memory.
+//! The course of a run over time, in bounded memory.
 
 use serde::Serialize;
 
 use crate::measure::summary::{Latency, Rates};
 
-/// One moment of a run, taken once a second. Warm-up requests count in it: history shows them, with
-/// [`Moment::warm_up`] set, while no total does.
+/// One moment of a run, taken once a second. It includes warm-up requests, with [`Moment::warm_up`] set. Totals do not.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Moment {
     /// Seconds since the start of the run.
     pub seconds: f64,
     /// The same moment on the wall clock, in seconds since 1970.
     pub unix_seconds: u64,
-    /// Users that are active, or requests in flight of an open loop.
+    /// Active users, or requests in flight of an open loop.
     pub users: u32,
-    /// Whether the warm-up is still on.
+    /// Whether the warm-up is still going on.
     pub warm_up: bool,
-    /// One for each request kind, in the plan's order.
+    /// One row for each request kind, in the plan's order.
     pub kinds: Vec<MomentRow>,
     pub total: MomentRow,
 }
 
-/// What one kind of request, or all of them, did lately.
+/// The recent figures of one kind of request, or of all of them.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct MomentRow {
     /// The kind's name; `Aggregated` for all.
     pub name: String,
     /// Requests and failures per second over Locust's window: the ten seconds that ended two seconds ago.
     pub rates: Rates,
-    /// Response times of the last ten seconds; `None` when no good reply came.
+    /// Response times of the last ten seconds. `None` when there was no good reply.
     pub window: Option<Latency>,
     /// Requests that ended since the start.
     pub requests: u64,
@@ -36,7 +35,7 @@ pub struct MomentRow {
     pub failures: u64,
 }
 
-/// One bin of a histogram: how many response times are at least `low_ms` and below `high_ms`.
+/// One bin of a histogram: the number of response times that are at least `low_ms` and below `high_ms`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub(crate) struct Bin {
     pub low_ms: f64,
@@ -44,16 +43,16 @@ pub(crate) struct Bin {
     pub count: u64,
 }
 
-/// Entries that are kept at most; of moments, which come each second, an hour. Beyond that every other
-/// one is dropped, and from then on every other one is taken: a run of ten hours has a moment each 16 seconds.
+/// The most entries that are kept. Moments come once a second, so this is an hour. When there are more, every other
+/// entry is dropped and the interval doubles. A run of ten hours has a moment every 16 seconds.
 const MAX_ENTRIES: usize = 3600;
 
-/// Takes entries at a steady beat; keeps them evenly spaced.
+/// Takes entries at regular intervals, and keeps them evenly spaced.
 #[derive(Debug)]
 pub(crate) struct History<T> {
     entries: Vec<T>,
     given: usize,
-    /// One in so many is kept.
+    /// One in this many entries is kept.
     stride: usize,
 }
 
@@ -83,7 +82,7 @@ impl<T> History<T> {
         }
     }
 
-    /// The entries that were kept, the oldest first.
+    /// Returns the kept entries, the oldest first.
     pub(crate) fn entries(&self) -> &[T] {
         &self.entries
     }

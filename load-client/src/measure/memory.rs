@@ -1,4 +1,4 @@
-//! The memory of the service under load, as its metrics tell it.
+//! The memory of the service under load, read from its metrics.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -17,28 +17,29 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::measure::history::History;
 
-/// The metric, in the name that Prometheus' client libraries agree on.
+/// The metric, as Prometheus' client libraries name it.
 const METRIC: &str = "process_resident_memory_bytes";
-/// How often it is asked for.
+/// The interval between two requests.
 const INTERVAL: Duration = Duration::from_secs(5);
-/// How long an answer may take, so that a service that hangs is not asked twice at a time.
+/// The longest time for an answer. It is shorter than the interval, so that a service that hangs never has two requests
+/// at a time.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
-/// Longest answer that is read.
+/// The longest answer, in bytes.
 const MAX_ANSWER_BYTES: usize = 4 << 20;
 
-/// Memory at one moment.
+/// The memory at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct MemoryPoint {
-    /// Seconds since the watch began, which is the start of the run.
+    /// Seconds since the start of the run.
     pub seconds: f64,
     /// Resident memory in bytes.
     pub resident_bytes: f64,
 }
 
-/// Where metrics are served: `http://HOST[:PORT]/PATH`.
+/// Parses the address of metrics: `http://HOST[:PORT]/PATH`.
 pub(crate) fn metrics_url(text: &str) -> Result<Uri, String> {
     let url = text.parse::<Uri>().ok().filter(|url| {
-        // No more than a host, or one with a port: no user and no password, which would be shown.
+        // Only a host, or a host with a port. A user and a password would be shown.
         let is_address = |own: &Authority| own.port_u16().is_some() || own.as_str() == own.host();
         let is_plain = |own: &Authority| !own.as_str().contains('@') && is_address(own);
         url.scheme() == Some(&Scheme::HTTP) && url.authority().is_some_and(is_plain)
@@ -46,7 +47,7 @@ pub(crate) fn metrics_url(text: &str) -> Result<Uri, String> {
     url.ok_or_else(|| "takes an address such as http://127.0.0.1:9464/metrics".to_owned())
 }
 
-/// Asks for the memory once.
+/// Requests the memory once.
 async fn resident_bytes(url: &Uri) -> anyhow::Result<f64> {
     let answer = tokio::time::timeout(ANSWER_TIMEOUT, get(url)).await;
     let answer = answer.map_err(|_| anyhow!("{url} did not answer within 3 s"))?;
@@ -54,7 +55,7 @@ async fn resident_bytes(url: &Uri) -> anyhow::Result<f64> {
     resident_bytes_of(&answer).with_context(|| format!("{url} has no {METRIC}"))
 }
 
-/// Adds a point every five seconds, as long as it is polled. What cannot be read is left out.
+/// Adds a point every five seconds, as long as it is polled. Points that cannot be read are left out.
 pub(crate) async fn watch(url: Uri, points: Arc<Mutex<History<MemoryPoint>>>) {
     let start = Instant::now();
     let mut ticks = tokio::time::interval(INTERVAL);
@@ -71,16 +72,16 @@ pub(crate) async fn watch(url: Uri, points: Arc<Mutex<History<MemoryPoint>>>) {
                 });
             }
             Err(error) => {
-                tracing::warn!(error = %format_args!("{error:#}"), "memory of the service");
+                tracing::warn!(error = %format_args!("{error:#}"), "cannot read the memory of the service");
             }
         }
     }
 }
 
-/// The host and the port to connect to.
+/// Returns the host and the port to connect to.
 fn address(url: &Uri) -> (&str, u16) {
     let (host, port) = (url.host().unwrap_or_default(), url.port_u16().unwrap_or(80));
-    // An IPv6 address has brackets in a URL, and none in an address.
+    // An IPv6 address has brackets in a URL, but not in an address.
     (host.trim_matches(['[', ']']), port)
 }
 
@@ -109,11 +110,11 @@ async fn get(url: &Uri) -> anyhow::Result<String> {
     Ok(String::from_utf8_lossy(&body).into_owned())
 }
 
-/// Finds the figure in Prometheus' text format.
+/// Finds the value in Prometheus' text format.
 fn resident_bytes_of(metrics: &str) -> Option<f64> {
     let value = metrics.lines().find_map(|line| {
         let rest = line.strip_prefix(METRIC)?;
-        // Labels may follow the name, and a time stamp the value.
+        // Labels may follow the name, and a time stamp may follow the value.
         let rest = match rest.strip_prefix('{') {
             Some(labels) => labels.split_once('}')?.1,
             None => rest.strip_prefix([' ', '\t'])?,
@@ -182,7 +183,7 @@ mod tests {
         }
     }
 
-    /// Serves `answer` once; returns the figure, what was asked, and the address.
+    /// Serves `answer` once. Returns the value, the request, and the address.
     async fn asked(answer: impl Into<String>) -> (anyhow::Result<f64>, String, String) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/metrics?a=b", listener.local_addr().unwrap());
@@ -191,7 +192,7 @@ mod tests {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut request = [0; 512];
             let length = stream.read(&mut request).await.unwrap();
-            // Who has read enough may be gone.
+            // The client may close the connection when it has read enough.
             let _ = stream.write_all(answer.as_bytes()).await;
             String::from_utf8_lossy(&request[..length]).into_owned()
         });

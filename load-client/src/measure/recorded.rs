@@ -1,4 +1,4 @@
-//! What was recorded of a run: samples are gathered in intervals, and intervals become figures.
+//! The recorded data of a run. Samples are collected in intervals, and intervals become figures.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::measure::summary::Sample;
 use crate::measure::tally::{StageTally, Tally};
 use crate::measure::window::ThroughputWindow;
 
-/// The figures of a run, and what was recorded since somebody looked at them.
+/// The figures of a run, and the samples since the last look.
 pub(crate) struct Recorded {
     pub(crate) tally: Tally,
     pub(crate) stages: StageTally,
@@ -22,7 +22,7 @@ pub(crate) struct Recorded {
     kept: Option<Kept>,
 }
 
-/// Intervals that are to be handed on. Those of one second are one, however often somebody looked.
+/// The intervals to be passed on. All looks within one second give one interval.
 #[derive(Default)]
 struct Kept {
     count: u64,
@@ -30,10 +30,10 @@ struct Kept {
     ready: Vec<Handed>,
 }
 
-/// What is handed on.
+/// A message to the outlet.
 pub(crate) enum Handed {
     Interval(Box<Interval>),
-    /// The intervals so far do not count.
+    /// The intervals so far do not count any more.
     Forget,
 }
 
@@ -58,7 +58,8 @@ impl Kept {
 }
 
 impl Recorded {
-    /// Begins the figures of a run with these kinds of request; `keeps` its intervals to be handed on.
+    /// Begins the figures of a run with these kinds of request. If `keeps` is set, it also keeps the intervals to pass
+    /// on.
     pub(crate) fn new(names: &[String], plan: &Plan, keeps: bool) -> Self {
         let (warm_up, end) = (nanoseconds(plan.warm_up), plan.run_time.map(nanoseconds));
         let window = ThroughputWindow::over(warm_up, end.unwrap_or(u64::MAX));
@@ -74,7 +75,7 @@ impl Recorded {
         }
     }
 
-    /// Takes one sample, that long after the start of the run. An interval is a second at most.
+    /// Records one sample, `elapsed` after the start of the run. An interval covers at most one second.
     pub(crate) fn record(&mut self, sample: &Sample, elapsed: Duration, active: u32) {
         let second = elapsed.as_secs();
         if self.open.as_ref().is_some_and(|own| own.second != second) {
@@ -87,7 +88,7 @@ impl Recorded {
         open.record(sample, elapsed);
     }
 
-    /// Adds what was recorded since the last look to the figures; so many users are active.
+    /// Adds the samples since the last look to the figures. `active` is the present number of users.
     pub(crate) fn cut(&mut self, active: u32) {
         let Some(mut interval) = self.open.take() else {
             return;
@@ -112,7 +113,7 @@ impl Recorded {
         self.has_ended
     }
 
-    /// What is to be handed on of the seconds before this one.
+    /// Returns the intervals of the seconds before this one, to pass on.
     pub(crate) fn handed_on(&mut self, second: u64) -> Vec<Handed> {
         let Some(kept) = &mut self.kept else {
             return Vec::new();
@@ -123,7 +124,7 @@ impl Recorded {
         std::mem::take(&mut kept.ready)
     }
 
-    /// Somebody reset the figures.
+    /// Notes that the figures were reset.
     pub(crate) fn forget(&mut self) {
         if let Some(kept) = &mut self.kept {
             kept.last = None;

@@ -1,4 +1,4 @@
-//! Takes samples off the users: one thread writes the CSV and keeps the tally.
+//! Takes samples from the users. One thread writes the CSV and keeps the tally.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -18,17 +18,17 @@ use crate::measure::window::Occupied;
 use crate::report::{ExportError, RequestsCsv};
 
 const BATCH: usize = 1024;
-/// Pause between batches. Without it every sample would wake the thread, which costs the threads that
-/// measure more than the recording does.
+/// Pause between batches. Without it every sample would wake the thread. That would cost the measuring threads more
+/// than the recording does.
 const GATHERING: Duration = Duration::from_millis(5);
 
-/// The recorder of a run. The thread ends when the last sender of samples is gone.
+/// The recorder of a run. Its thread ends when the last sender of samples is dropped.
 pub struct Recorder {
     thread: JoinHandle<Result<(), ExportError>>,
     view: TallyView,
 }
 
-/// A look at the running tally. Clones see the same one.
+/// A look at the running tally. All clones see the same tally.
 #[derive(Clone)]
 pub(crate) struct TallyView {
     recorded: Arc<Mutex<Recorded>>,
@@ -36,18 +36,18 @@ pub(crate) struct TallyView {
     start: Instant,
 }
 
-/// Takes the intervals of a run, each as soon as its time is over.
+/// Receives the intervals of a run, each as soon as its time is over.
 pub(crate) trait Outlet: Send {
     fn take(&mut self, handed: &Handed);
 }
 
 impl Recorder {
-    /// Starts the thread, just before the run. `names` are those of the request kinds; the plan tells what is
-    /// measured. A CSV that cannot be written any more stops the run.
+    /// Starts the thread, just before the run. `names` are the names of the request kinds. The plan defines the
+    /// measured window. A CSV that cannot be written any more stops the run.
     ///
     /// # Errors
     ///
-    /// When the system has no thread to give.
+    /// Returns an error when the system cannot start a thread.
     pub fn start(
         names: &[String],
         plan: &Plan,
@@ -57,7 +57,7 @@ impl Recorder {
         Self::start_with(names, plan, csv, control, None)
     }
 
-    /// As [`Self::start`]; the outlet is given the intervals.
+    /// Starts like [`Self::start`], and passes the intervals to the outlet.
     pub(crate) fn start_with(
         names: &[String],
         plan: &Plan,
@@ -78,11 +78,11 @@ impl Recorder {
         self.view.clone()
     }
 
-    /// Waits for the last sample; returns the summary, and what became of the CSV.
+    /// Waits for the last sample. Returns the summary, and whether the CSV was written.
     pub fn finish(self) -> (Summary, Result<(), ExportError>) {
         let written = match self.thread.join() {
             Ok(written) => written,
-            // A bug of ours: figures after it would mislead.
+            // This is a bug of ours, and the figures would mislead.
             Err(panic) => std::panic::resume_unwind(panic),
         };
         (self.view.summary_with(&[]), written)
@@ -99,7 +99,7 @@ impl TallyView {
         }
     }
 
-    /// The figures of a run that others record: they are added by the interval. It began at `start`.
+    /// Returns the view of a run that others record as intervals. The run began at `start`.
     pub(crate) fn of_others(
         names: &[String],
         plan: &Plan,
@@ -109,14 +109,14 @@ impl TallyView {
         Self::new(names, plan, false, control, start)
     }
 
-    /// Adds what somebody else has recorded.
+    /// Adds an interval that another client has recorded.
     pub(crate) fn add(&self, interval: &Interval) {
         let mut recorded = self.lock();
         recorded.tally.add(interval);
         recorded.stages.add(interval);
     }
 
-    /// Puts what was added second by second in the place of what was added as it came.
+    /// Replaces the figures that were added on arrival by the figures that were added second by second.
     pub(crate) fn replace(&self, tally: Tally, stages: StageTally, history: History<Moment>) {
         let mut recorded = self.lock();
         recorded.tally = tally;
@@ -124,13 +124,13 @@ impl TallyView {
         recorded.history = history;
     }
 
-    /// What each stage of the run measured so far.
+    /// Returns what each stage of the run has measured so far.
     pub(crate) fn stages(&self) -> Vec<StageResult> {
         let (now, recorded) = self.up_to_now();
         recorded.stages.results(now)
     }
 
-    /// Begins a stage that the plan does not have; one whose end is infinite goes on until [`Self::end_stage`].
+    /// Begins a stage that is not in the plan. A stage with an infinite end goes on until [`Self::end_stage`].
     pub(crate) fn begin_stage(&self, span: Span) {
         self.up_to_now().1.stages.begin(span);
     }
@@ -141,14 +141,14 @@ impl TallyView {
         self.up_to_now().1.stages.end_last(nanoseconds(now));
     }
 
-    /// What the last stage measured so far, as if it were a run, with further quantiles (0 to 1).
+    /// Returns what the last stage has measured so far as if it were a run, with further quantiles (0 to 1).
     pub(crate) fn last_stage(&self, quantiles: &[f64]) -> Option<Summary> {
         let (now, recorded) = self.up_to_now();
         recorded.stages.last(now, quantiles)
     }
 
-    /// How each stage breaks these thresholds so far. All requests meant for the time before `settled`, from the
-    /// start of the run, have ended.
+    /// Returns how each stage breaks these thresholds so far. All requests planned for the time before `settled`, from
+    /// the start of the run, have ended.
     pub(crate) fn broken_stages(
         &self,
         thresholds: &[Threshold],
@@ -159,17 +159,17 @@ impl TallyView {
         stages.broken(thresholds, now, nanoseconds(settled))
     }
 
-    /// The moments that were kept, the oldest first; see [`History`].
+    /// Returns the moments that were kept, the oldest first; see [`History`].
     pub(crate) fn history(&self) -> Vec<Moment> {
         self.lock().history.entries().to_vec()
     }
 
-    /// Time since the recorder was started, which is just before the run.
+    /// Returns the time since the recorder was started, just before the run.
     pub(crate) fn elapsed(&self) -> Duration {
         self.start.elapsed()
     }
 
-    /// Sums up what was recorded so far, with further quantiles (0 to 1) beside the usual ones.
+    /// Returns the summary so far, with further quantiles (0 to 1) beside the usual ones.
     pub(crate) fn summary_with(&self, quantiles: &[f64]) -> Summary {
         let (now, recorded) = self.up_to_now();
         let mut summary = recorded.tally.summary_at(now, quantiles);
@@ -177,12 +177,12 @@ impl TallyView {
         summary
     }
 
-    /// How many requests waited for their replies on average; `None` before the measured window.
+    /// Returns how many requests waited for their replies on average. `None` before the measured window.
     pub(crate) fn occupied(&self) -> Option<Occupied> {
         self.up_to_now().1.tally.occupied()
     }
 
-    /// Returns what the run did lately, which the history keeps.
+    /// Returns the recent figures of the run, and keeps them in the history.
     pub(crate) fn keep_moment(&self, users: u32, warm_up: bool) -> Moment {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let unix_seconds = now.map_or(0, |since| since.as_secs());
@@ -194,12 +194,12 @@ impl TallyView {
         moment
     }
 
-    /// The measured response times in bins of equal width on a logarithmic axis.
+    /// Returns the measured response times in bins of equal width on a logarithmic axis.
     pub(crate) fn histogram(&self, bins: u32) -> Vec<Bin> {
         self.up_to_now().1.tally.histogram(bins)
     }
 
-    /// Forgets what was recorded so far; the run and its clock go on.
+    /// Forgets everything recorded so far. The run and its clock go on.
     pub(crate) fn reset(&self) {
         let (now, mut recorded) = self.up_to_now();
         recorded.tally.reset(now);
@@ -209,7 +209,8 @@ impl TallyView {
         recorded.forget();
     }
 
-    /// Takes samples, that long after the start. What ends the window is looked at first, or late replies would count.
+    /// Records samples, `elapsed` after the start. Ends the measured window first, because late replies would count
+    /// otherwise.
     fn record(&self, batch: &[Sample], elapsed: Duration) {
         let (active, ended) = (self.control.active(), self.control.ended());
         let mut recorded = self.lock();
@@ -221,17 +222,18 @@ impl TallyView {
         }
     }
 
-    /// What is to be handed on of the seconds before this one.
+    /// Returns the intervals of the seconds before this one, to pass on.
     fn handed_on(&self, second: u64) -> Vec<Handed> {
         self.up_to_now().1.handed_on(second)
     }
 
-    /// Whether anything was forgotten.
+    /// Returns whether anything was forgotten.
     pub(crate) fn was_reset(&self) -> bool {
         self.lock().was_reset
     }
 
-    /// The present on the run's clock, and the figures up to it, with their window ended if the run's is.
+    /// Returns the present on the run's clock, and the figures up to it. If sending has ended, their window has ended
+    /// too.
     fn up_to_now(&self) -> (u64, MutexGuard<'_, Recorded>) {
         let (now, ended) = (nanoseconds(self.start.elapsed()), self.control.ended());
         let active = self.control.active();
@@ -240,7 +242,7 @@ impl TallyView {
             Some(end) => recorded.end_by(end, active),
             None => recorded.cut(active),
         }
-        // The recorder is a little older than the run.
+        // The clock of the recorder starts a little before the run.
         (ended.map_or(now, |_| u64::MAX), recorded)
     }
 
@@ -255,7 +257,7 @@ fn record(
     mut outlet: Option<Box<dyn Outlet>>,
     view: &TallyView,
 ) -> Result<(), ExportError> {
-    // Packing and writing take their time, and nobody shall wait for the figures meanwhile.
+    // Packing and writing take time, and must not block readers of the figures.
     let mut hand_on = |second: u64| {
         if let Some(outlet) = &mut outlet {
             let handed = view.handed_on(second);
@@ -268,7 +270,7 @@ fn record(
         if let Some(file) = &mut csv {
             written = batch.iter().try_for_each(|sample| file.write(sample));
             if written.is_err() {
-                // The users must be able to go on handing over, or they would wait for ever.
+                // Goes on receiving, because the users would wait for ever otherwise.
                 csv = None;
                 view.control.stop.cancel();
             }
@@ -288,16 +290,16 @@ fn record(
     csv.map_or(written, RequestsCsv::finish)
 }
 
-/// 2^64 ns are 584 years.
+/// Converts to nanoseconds. 2^64 ns are 584 years.
 pub(crate) fn nanoseconds(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Samples that may wait before the run is to send nothing more, so that memory is bounded: 100 MB.
+/// The most samples that may wait before the run stops sending. This bounds the memory to 100 MB.
 const MAX_WAITING: usize = 1_000_000;
 
-/// Takes samples, on any thread, and never blocks: a disk that stalls must not delay whoever stamps
-/// the next reply. The run asks [`Samples::has_room`] before it sends another request instead.
+/// Takes samples on any thread, and never blocks: a slow disk must not delay the thread that stamps the next reply. The
+/// run asks [`Samples::has_room`] before it sends another request.
 #[derive(Clone)]
 pub struct Samples {
     sender: Sender<Sample>,
@@ -310,7 +312,7 @@ pub(crate) struct SampleReceiver {
 }
 
 impl Samples {
-    /// Both ends.
+    /// Creates both ends.
     pub(crate) fn channel() -> (Self, SampleReceiver) {
         let (sender, receiver) = channel();
         let waiting = Arc::<AtomicUsize>::default();
@@ -321,14 +323,14 @@ impl Samples {
         (samples, SampleReceiver { receiver, waiting })
     }
 
-    /// Hands a sample over. False when nobody records any more.
+    /// Passes a sample on. Returns false when there is no recorder any more.
     #[must_use]
     pub fn send(&self, sample: Sample) -> bool {
         self.waiting.fetch_add(1, Ordering::Relaxed);
         self.sender.send(sample).is_ok()
     }
 
-    /// Whether the recorder keeps up, more or less.
+    /// Returns whether the recorder keeps up, approximately.
     #[must_use]
     pub fn has_room(&self) -> bool {
         self.waiting.load(Ordering::Relaxed) < MAX_WAITING
@@ -336,7 +338,7 @@ impl Samples {
 }
 
 impl SampleReceiver {
-    /// Waits for a sample, then takes what else is there, up to `most`. False after the last.
+    /// Waits for a sample, then takes the waiting ones, up to `most`. Returns false after the last sample.
     pub(crate) fn receive(&self, batch: &mut Vec<Sample>, most: usize) -> bool {
         let Ok(first) = self.receiver.recv() else {
             return false;
@@ -347,7 +349,7 @@ impl SampleReceiver {
         true
     }
 
-    /// What is there now.
+    /// Returns the waiting samples.
     #[cfg(test)]
     pub(crate) fn take(&self) -> Vec<Sample> {
         let taken: Vec<_> = self.receiver.try_iter().collect();

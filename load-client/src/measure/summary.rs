@@ -1,4 +1,4 @@
-//! What is measured: one request as a sample, and the result of a run as plain data.
+//! The measured data: one request as a sample, and the result of a run.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -16,19 +16,19 @@ use crate::measure::analysis::Findings;
     reason = "the names are those of the CSV and the JSON"
 )]
 pub enum Status {
-    /// A reply with a 2xx status (or, when only publishing, a delivery report) arrived in time.
+    /// A reply with a 2xx status arrived in time. When the client only publishes, a delivery report arrived in time.
     Ok,
-    /// No reply within the time-out. A reply that comes later changes nothing.
+    /// No reply came within the time-out. A later reply changes nothing.
     Timeout,
     /// The request could not be handed over, or its delivery failed.
     SendError,
     /// The reply's status is not 2xx, or cannot be read.
     ErrorStatus,
-    /// The reply's status is good, and its body is not as expected.
+    /// The reply's status is good, but its body is not as expected.
     FailedCheck,
-    /// The reply consumer could not have received the reply.
+    /// The reply consumer failed and could not have received the reply.
     ConsumerFailure,
-    /// Still in flight when the run was cut short: neither a reply nor a failure.
+    /// The request was still in flight when the run was cut short. It counts neither as a reply nor as a failure.
     Censored,
 }
 
@@ -38,7 +38,7 @@ pub(crate) const TIMED_OUT: &str = "no reply within the time-out";
 pub(crate) const CUT: &str = "still in flight when the run was cut short";
 
 impl Status {
-    /// The name as in the CSV.
+    /// Returns the name as in the CSV.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -52,50 +52,50 @@ impl Status {
         }
     }
 
-    /// Whether the request counts as failed.
+    /// Returns whether the request counts as failed.
     #[must_use]
     pub fn is_failure(self) -> bool {
         !matches!(self, Self::Ok | Self::Censored)
     }
 }
 
-/// One request. Instants are nanoseconds since the start of the run, on one monotonic clock.
+/// One request. All moments are nanoseconds since the start of the run, on one monotonic clock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sample {
-    /// Which of the plan's request kinds it is, counted from 0.
+    /// The number of its request kind in the plan, from 0.
     pub kind: u16,
-    /// The user that sent it, counted from 0.
+    /// The number of the user that sent it, from 0.
     pub user: u32,
-    /// When it was to be sent: by the schedule (open loop), or when its user was free (closed loop).
+    /// When it was planned: by the schedule (open loop), or when its user was free (closed loop).
     pub intended_ns: u64,
     /// When it was handed to the producer.
     pub sent_ns: u64,
-    /// When the broker's acknowledgement was seen; `None` when the request ended before it.
+    /// When the client saw the broker's acknowledgement. `None` when the request ended before it.
     pub acked_ns: Option<u64>,
-    /// When its answer was taken off the consumer, whatever the answer's status; `None` without one.
+    /// When the client took its answer from the consumer, whatever the answer's status. `None` without an answer.
     pub replied_ns: Option<u64>,
-    /// Length of the answer's body in bytes; 0 without an answer.
+    /// Length of the answer's body in bytes, 0 without an answer.
     pub reply_bytes: u32,
     /// How it ended.
     pub status: Status,
-    /// What went wrong, in words; empty for a good reply.
+    /// The error in words, empty for a good reply.
     pub error: Cow<'static, str>,
-    /// How the body of an answer begins that was refused, fit to be shown.
+    /// The beginning of the body of a refused answer, made safe to show.
     pub refused_body: Option<Box<str>>,
-    /// Meant for the warm-up: kept in the CSV, left out of the figures.
+    /// Whether it was planned for the warm-up. Such a request is in the CSV, but not in the figures.
     pub warm_up: bool,
 }
 
 impl Sample {
-    /// The response time in nanoseconds: from the intended instant to the reply, so that waiting to be
-    /// sent counts. Only a good reply has one: a failure is never a latency.
+    /// Returns the response time in nanoseconds: from the planned moment to the reply, so it includes the wait to be
+    /// sent. Only a good reply has one, because a failure is never a latency.
     #[must_use]
     pub fn response_ns(&self) -> Option<u64> {
         self.from(self.intended_ns)
     }
 
-    /// The service time in nanoseconds: from the hand-over to the reply. It says nothing of what a stall
-    /// did to the requests that were not sent meanwhile (coordinated omission).
+    /// Returns the service time in nanoseconds: from the hand-over to the reply. It does not show how a stall delayed
+    /// requests that were not sent meanwhile (coordinated omission).
     #[must_use]
     pub fn service_ns(&self) -> Option<u64> {
         self.from(self.sent_ns)
@@ -109,7 +109,7 @@ impl Sample {
 
 #[cfg(test)]
 impl Sample {
-    /// A request of kind 0 and user 0 that was sent when it was meant to be. An error status is a 500.
+    /// Makes a request of kind 0 and user 0 that was sent as planned. An error status is a 500.
     pub(crate) fn test(sent_ns: u64, latency_ns: u64, status: Status) -> Self {
         let error = match status {
             Status::Timeout => TIMED_OUT,
@@ -133,7 +133,7 @@ impl Sample {
     }
 }
 
-/// The percentiles of a summary, as tables and files call them, and as quantiles: those of Locust.
+/// The percentiles of a summary, as names and as quantiles. They are those of Locust.
 pub(crate) const PERCENTILES: [(&str, f64); 10] = [
     ("50%", 0.5),
     ("66%", 0.66),
@@ -147,32 +147,32 @@ pub(crate) const PERCENTILES: [(&str, f64); 10] = [
     ("99.99%", 0.9999),
 ];
 
-/// What a run measured. The warm-up is counted apart and is in none of the other figures.
+/// The measurements of a run. The warm-up has its own count, and is in none of the other figures.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Summary {
     /// One row for each request kind, in the plan's order.
     pub kinds: Vec<Row>,
     /// All kinds together, merged request by request.
     pub total: Row,
-    /// Requests by outcome.
+    /// Number of requests by outcome.
     pub outcomes: BTreeMap<Status, u64>,
-    /// What the warm-up saw.
+    /// The requests of the warm-up.
     pub warm_up: Ended,
     /// Good replies per second that arrived in the measured window.
     pub throughput: Option<f64>,
-    /// From the end of the warm-up to that of the run time, or to when the run was stopped, in seconds.
+    /// Length of the measured window in seconds: from the end of the warm-up to the end of the run time or to the stop.
     pub window_seconds: Option<f64>,
-    /// Failures by kind and text, the most frequent first; the warm-up's are among them.
+    /// Failures by kind and text, the most frequent first. They include those of the warm-up.
     pub errors: Vec<ErrorCount>,
-    /// What each stage measured, in their order; none when the load was one.
+    /// The measurements of each stage, in their order. Empty without stages.
     pub stages: Vec<StageResult>,
-    /// How late requests were sent; of an open loop, and of users with a pace.
+    /// How late an open loop, or users with a pace, sent their requests. `None` for other loads.
     pub schedule_lag: Option<Lag>,
-    /// What the run shows beyond its figures.
+    /// The findings of the run beyond its figures.
     pub findings: Findings,
 }
 
-/// What one stage of a run measured, of the requests that were meant for it.
+/// The measurements of one stage, for the requests planned for it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct StageResult {
     /// Its name, target and place.
@@ -182,49 +182,49 @@ pub struct StageResult {
     pub requests: u64,
     /// Requests that failed.
     pub failures: u64,
-    /// Good replies per second that arrived in the stage's time.
+    /// Good replies per second that arrived during the stage.
     pub throughput: Option<f64>,
-    /// Response times of the good replies; `None` without any.
+    /// Response times of the good replies. `None` without good replies.
     pub response: Option<Latency>,
 }
 
-/// How late an open loop, or users with a pace, sent their requests: from the intended instant to the
-/// hand-over. The warm-up is not in it.
+/// How late an open loop, or users with a pace, sent their requests: from the planned moment to the hand-over. The
+/// warm-up is left out.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Lag {
     /// Requests that were sent.
     pub requests: u64,
     /// Median in milliseconds.
     pub p50_ms: f64,
-    /// 99th percentile.
+    /// 99th percentile in milliseconds.
     pub p99_ms: f64,
-    /// Largest.
+    /// Largest lag in milliseconds.
     pub max_ms: f64,
-    /// Requests whose turn it was and that had to wait, because too many were in flight or the recorder was
-    /// too far behind. Those behind them were late with them.
+    /// Requests that were due but had to wait, because too many were in flight or the recorder was too far behind. The
+    /// requests behind them were late too.
     pub held_back: u64,
-    /// Requests that were due and not sent, because the run was stopped first.
+    /// Requests that were due but not sent, because the run was stopped first.
     pub unsent: u64,
 }
 
 /// The figures of one kind of request, or of all of them.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Row {
-    /// The kind's name; `Aggregated` for all.
+    /// The kind's name, `Aggregated` for all.
     pub name: String,
     /// Requests that ended, well or not.
     pub requests: u64,
     /// Requests that failed.
     pub failures: u64,
-    /// Requests still in flight when the run was cut short; in no other figure.
+    /// Requests still in flight when the run was cut short. No other figure includes them.
     pub censored: u64,
-    /// Response times of the good replies, from the intended instant; `None` without any.
+    /// Response times of the good replies, from the planned moment. `None` without good replies.
     pub response: Option<Latency>,
-    /// Service times of the good replies, from the hand-over; `None` without any.
+    /// Service times of the good replies, from the hand-over. `None` without good replies.
     pub service: Option<Latency>,
-    /// Mean length of the answers' bodies in bytes; `None` without any.
+    /// Mean length of the answers' bodies in bytes. `None` without answers.
     pub mean_bytes: Option<f64>,
-    /// Requests and failures per second of those sent in the measured window.
+    /// Requests and failures per second, of the requests sent in the measured window.
     pub rates: Rates,
 }
 
@@ -240,24 +240,24 @@ pub struct Ended {
 /// Latencies of the good replies, in milliseconds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Latency {
-    /// How many there are.
+    /// Number of good replies.
     pub count: u64,
-    /// Mean.
+    /// Mean in milliseconds.
     pub mean_ms: f64,
-    /// Smallest.
+    /// Smallest in milliseconds.
     pub min_ms: f64,
-    /// Largest.
+    /// Largest in milliseconds.
     pub max_ms: f64,
-    /// Median.
+    /// Median in milliseconds.
     pub median_ms: f64,
-    /// Those percentiles that at least ten replies lie above.
+    /// The percentiles with at least ten replies above.
     pub percentiles: Vec<Percentile>,
 }
 
 /// One percentile.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Percentile {
-    /// 0.95 for the 95th percentile.
+    /// The quantile, 0.95 for the 95th percentile.
     pub quantile: f64,
     /// Its latency in milliseconds.
     pub ms: f64,
@@ -272,13 +272,13 @@ pub struct ErrorCount {
     pub status: Status,
     /// Its text.
     pub error: String,
-    /// Occurrences.
+    /// Number of occurrences.
     pub count: u64,
     /// When it was first recorded, in seconds from the start of the run.
     pub first_seconds: f64,
-    /// When it was last recorded.
+    /// When it was last recorded, in seconds from the start of the run.
     pub last_seconds: f64,
-    /// How the body of the first reply begins that failed so; `None` when none had a body.
+    /// The beginning of the body of the first such reply. `None` when no reply had a body.
     pub first_body: Option<Box<str>>,
 }
 
@@ -302,7 +302,7 @@ impl Ended {
         self.failures = self.failures.saturating_add(other.failures);
     }
 
-    /// Both per second; 0 where no time is known.
+    /// Returns both per second, 0 if the time is not known.
     pub(crate) fn rates(self, seconds: f64) -> Rates {
         let rate = |count: u64| {
             if seconds > 0.0 {
@@ -319,7 +319,7 @@ impl Ended {
 }
 
 impl Latency {
-    /// Looks a percentile up; `None` when too few replies lie above it.
+    /// Looks up a percentile. `None` when too few replies lie above it.
     pub(crate) fn percentile(&self, quantile: f64) -> Option<f64> {
         let found = self.percentiles.iter().find(|own| own.quantile == quantile);
         found.map(|found| found.ms)
@@ -327,12 +327,12 @@ impl Latency {
 }
 
 impl Row {
-    /// The share of requests that failed; 0 without any.
+    /// Returns the percentage of requests that failed, 0 without requests.
     pub(crate) fn failure_percent(&self) -> f64 {
         100.0 * self.failures as f64 / self.requests.max(1) as f64
     }
 
-    /// Whether response and service times tell different stories: mean, median or maximum more than 1 % apart.
+    /// Returns whether response and service times differ: mean, median or maximum by more than 1 %.
     pub(crate) fn times_differ(&self) -> bool {
         let (Some(response), Some(service)) = (&self.response, &self.service) else {
             return false;
@@ -349,7 +349,7 @@ impl Row {
 }
 
 impl Summary {
-    /// Whether any request failed, the warm-up's included.
+    /// Returns whether any request failed, including the warm-up.
     #[must_use]
     pub fn any_failure(&self) -> bool {
         self.total.failures > 0 || self.warm_up.failures > 0
@@ -357,7 +357,7 @@ impl Summary {
 }
 
 impl Lag {
-    /// The lag in words.
+    /// Describes the lag.
     pub(crate) fn sentence(&self) -> String {
         format!(
             "schedule lag of {} requests: p50 {:.3} ms, p99 {:.3} ms, largest {:.3} ms",
@@ -365,7 +365,7 @@ impl Lag {
         )
     }
 
-    /// What a reader must know before the figures mean anything; `None` when requests were sent as intended.
+    /// Returns the warning that a reader needs before the figures. `None` when requests were sent as planned.
     pub(crate) fn warning(&self) -> Option<String> {
         let held_back = (self.held_back > 0).then(|| {
             let count = self.held_back;

@@ -1,37 +1,36 @@
 //! Throughput over the measured window, one definition for the live run and for its CSV.
 //!
-//! The window is the one that was asked for: it begins with the end of the warm-up, and ends with the run
-//! time, or with the moment in which the run was stopped. It does not end with the last send: a service that
-//! freezes makes its users wait, and their silence belongs to its throughput. A reply counts when it arrived
-//! within the window, whenever its request was sent: what a queue gives back after the end was not achieved
-//! before it.
+//! The window is the planned one. It begins at the end of the warm-up, and ends at the run time or when the run is
+//! stopped. It does not end with the last send: if a service freezes, its users wait, and this silence is part of its
+//! throughput. A reply counts if it arrived within the window, whenever its request was sent. Replies after the end do
+//! not count, because the service did not achieve them before it.
 //!
-//! A file that does not tell its window is measured from its first to its last send, which flatters a
-//! service that froze. The last send itself lies outside then: n sends span n - 1 intervals.
+//! A file without its window is measured from its first to its last send. This makes a service that froze look better.
+//! The last send itself then lies outside: n sends span n - 1 intervals.
 
 use serde::{Deserialize, Serialize};
 
 use crate::measure::summary::{Sample, Status};
 
-/// Collects what the throughput needs, in any order of requests.
+/// Collects the data for the throughput, in any order of requests.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct ThroughputWindow {
     asked_ns: Option<(u64, u64)>,
     sends_ns: Option<(u64, u64)>,
     ok_at_end: u64,
-    /// How long a request waits for its reply at most; 0 until it is told.
+    /// The longest time that a request waits for its reply, in nanoseconds. 0 until it is set.
     timeout_ns: u64,
     pub(crate) counts: WindowCounts,
 }
 
-/// What was counted of a window. Counts of several clients, or of several times, add up.
+/// The counts of a window. Counts of several clients, or of several times, add up.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct WindowCounts {
     /// Good replies.
     ok: u64,
-    /// What all requests that were answered or timed out waited within the window, added up.
+    /// The time that all answered or timed-out requests waited within the window, in total.
     waited_ns: u128,
-    /// The same for requests that failed otherwise, counted as if each had waited until its time-out.
+    /// The same for requests that failed otherwise, as if each had waited until its time-out.
     perhaps_ns: u128,
     /// Requests that ended within the window, well or not.
     ended: u64,
@@ -49,16 +48,16 @@ impl WindowCounts {
 /// How many users waited for a reply, on average over the window.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Occupied {
-    /// With requests that were answered or timed out.
+    /// Counts requests that were answered or timed out.
     pub known: f64,
-    /// With all requests, had those that failed otherwise taken until their time-outs.
+    /// Counts all requests, as if those that failed otherwise had waited until their time-outs.
     pub at_most: f64,
     /// Requests that ended per second, well or not.
     pub ended_per_second: f64,
 }
 
 impl ThroughputWindow {
-    /// A window that is known, in nanoseconds from the start of the run. [`Self::default`] is one that is not.
+    /// Makes a known window, in nanoseconds from the start of the run. [`Self::default`] is an unknown one.
     pub(crate) fn over(start_ns: u64, end_ns: u64) -> Self {
         Self {
             asked_ns: Some((start_ns, end_ns)),
@@ -66,14 +65,14 @@ impl ThroughputWindow {
         }
     }
 
-    /// The same window, with this time-out.
+    /// Returns the same window with this time-out.
     #[must_use]
     pub(crate) fn waiting_at_most(mut self, timeout_ns: u64) -> Self {
         self.timeout_ns = timeout_ns;
         self
     }
 
-    /// The same window without what was recorded, from this moment on.
+    /// Returns the same window from this moment on, without the recorded data.
     pub(crate) fn from(&self, moment_ns: u64) -> Self {
         Self {
             asked_ns: self
@@ -84,7 +83,7 @@ impl ThroughputWindow {
         }
     }
 
-    /// A window that another program has counted, whose bounds it knows.
+    /// Makes a window that another program has counted. That program knows its bounds.
     pub(crate) fn counted(counts: WindowCounts) -> Self {
         Self {
             counts,
@@ -92,7 +91,7 @@ impl ThroughputWindow {
         }
     }
 
-    /// Adds what was recorded of a part of the same window.
+    /// Adds the data of a part of the same window.
     pub(crate) fn add(&mut self, part: &Self) {
         self.counts.add(&part.counts);
         let Some((first, last)) = part.sends_ns else {
@@ -115,12 +114,12 @@ impl ThroughputWindow {
         }
     }
 
-    /// Whether this moment lies before the end, as far as that is known.
+    /// Returns whether this moment lies before the end, if the end is known.
     pub(crate) fn is_open_at(&self, moment_ns: u64) -> bool {
         self.asked_ns.is_none_or(|(_, end)| moment_ns < end)
     }
 
-    /// Takes one request of a live run, warm-up included.
+    /// Takes one request of a live run, including the warm-up.
     pub(crate) fn record(&mut self, sample: &Sample) {
         if sample.status != Status::Censored {
             let replied = sample.replied_ns.filter(|_| sample.status == Status::Ok);
@@ -135,7 +134,7 @@ impl ThroughputWindow {
                 (sample.replied_ns, &mut self.counts.waited_ns)
             }
             Status::Timeout => (Some(latest), &mut self.counts.waited_ns),
-            // For how long they kept their users is not known.
+            // It is not known how long they kept their users.
             Status::SendError | Status::ConsumerFailure => {
                 (Some(latest), &mut self.counts.perhaps_ns)
             }
@@ -147,7 +146,7 @@ impl ThroughputWindow {
         self.counts.ended += u64::from((start..end).contains(&ended));
     }
 
-    /// Takes one request: when it was sent, when it was answered well, and whether it is of the warm-up.
+    /// Takes one request: when it was sent, when it was answered well, and whether it belongs to the warm-up.
     pub(crate) fn record_reply(&mut self, sent_ns: u64, replied_ns: Option<u64>, warm_up: bool) {
         if let Some((start, end)) = self.asked_ns {
             let is_within = replied_ns.is_some_and(|replied| (start..end).contains(&replied));
@@ -169,7 +168,7 @@ impl ThroughputWindow {
         self.sends_ns = Some((first.min(sent_ns), last.max(sent_ns)));
     }
 
-    /// Length of the window in seconds, up to this moment if it lies before the end; `None` before its
+    /// Returns the length of the window in seconds, up to this moment if it lies before the end. `None` before the
     /// beginning.
     pub(crate) fn seconds_at(&self, moment_ns: u64) -> Option<f64> {
         let (first, last) = match self.asked_ns {
@@ -180,7 +179,7 @@ impl ThroughputWindow {
         Some(length as f64 / 1e9)
     }
 
-    /// Good replies per second up to this moment; `None` where no time lies between.
+    /// Returns the good replies per second up to this moment, `None` for an empty window.
     pub(crate) fn throughput_at(&self, moment_ns: u64) -> Option<f64> {
         let seconds = self
             .seconds_at(moment_ns)
@@ -188,7 +187,7 @@ impl ThroughputWindow {
         Some((self.counts.ok - self.ok_at_end) as f64 / seconds)
     }
 
-    /// How many users waited for replies on average; `None` of an unknown window.
+    /// Returns how many users waited for replies on average, `None` for an unknown window.
     pub(crate) fn occupied(&self) -> Option<Occupied> {
         let (start, end) = self.asked_ns?;
         let length = end.checked_sub(start).filter(|length| *length > 0)? as f64;
@@ -221,8 +220,8 @@ mod tests {
     }
 
     #[test]
-    fn what_a_queue_gives_back_after_the_end_was_not_achieved_before_it() {
-        // 1,000 a second are asked of a service that answers 250.
+    fn replies_after_the_end_of_the_window_do_not_count() {
+        // Users ask for 1,000 replies a second, and the service gives 250.
         let mut window = ThroughputWindow::over(SECOND, END);
         window.end_by(5 * SECOND);
         for index in 0..5000 {
@@ -261,7 +260,7 @@ mod tests {
         let mut window =
             ThroughputWindow::over(2 * SECOND, 10 * SECOND).waiting_at_most(4 * SECOND);
         for (sent, status) in [
-            // Of the warm-up, and over the window's end.
+            // One of the warm-up, and one over the window's end.
             (0, Status::Timeout),
             (8, Status::Timeout),
             (4, Status::SendError),

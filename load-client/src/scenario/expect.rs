@@ -1,4 +1,4 @@
-//! What a good reply is: which statuses it may have, and what its body must say.
+//! The expected replies: their statuses, and the conditions on their bodies.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 const TAKES_STATUSES: &str =
-    "takes statuses such as 200, 2xx or 200-204, several of them comma separated";
+    "takes one or more statuses such as 200, 2xx or 200-204, comma separated";
 
 /// A set of three-digit statuses, written as `2xx`, `200`, `200-204` or several of these.
 ///
@@ -22,14 +22,14 @@ const TAKES_STATUSES: &str =
 pub struct StatusSet(Vec<RangeInclusive<u16>>);
 
 impl StatusSet {
-    /// Whether a status is one of them.
+    /// Returns whether the set has a status.
     pub(crate) fn contains(&self, status: u16) -> bool {
         self.0.iter().any(|range| range.contains(&status))
     }
 }
 
 impl Default for StatusSet {
-    /// HTTP's successes, 2xx.
+    /// Returns HTTP's successes, 2xx.
     fn default() -> Self {
         Self(vec![200..=299])
     }
@@ -78,9 +78,9 @@ impl Serialize for StatusSet {
 }
 
 const TAKES_CHECK: &str = "takes text:TEXT (the body contains it), regex:PATTERN (it matches somewhere), \
-                     json:/POINTER=VALUE (the value at a JSON pointer) or json:/POINTER (there is one)";
+                     json:/POINTER=VALUE (the value at a JSON pointer) or json:/POINTER (there is a value)";
 
-/// One line of limited length, for a message that shows somebody else's text.
+/// Shortens a foreign text to one line of limited length, for a message.
 pub(crate) fn clipped(text: &str) -> String {
     let text: String = text.chars().take(120).collect();
     text.replace(char::is_control, " ")
@@ -96,17 +96,17 @@ pub(crate) fn clipped(text: &str) -> String {
 /// ```
 #[derive(Debug, Clone)]
 pub struct BodyCheck {
-    /// As it was written, by which two are told apart.
+    /// The check as it was written. It identifies the check.
     text: String,
     condition: Condition,
 }
 
 #[derive(Debug, Clone)]
 enum Condition {
-    /// Takes time in proportion to the body: the crate does not backtrack, and it bounds the size of what it
-    /// compiles.
+    /// The time is proportional to the body, because the crate does not backtrack. It also bounds the size of the
+    /// compiled pattern.
     Matches(Regex),
-    /// RFC 6901; without a value it is enough that there is one.
+    /// A JSON pointer (RFC 6901). Without a value, any value there is good.
     Json {
         pointer: String,
         value: Option<Value>,
@@ -114,12 +114,12 @@ enum Condition {
 }
 
 impl BodyCheck {
-    /// Whether a body is as it must be. It is parsed once for several checks.
+    /// Returns whether a body meets the condition. `parsed` keeps the parsed body for further checks.
     fn holds(&self, body: &[u8], parsed: &mut Option<Option<Value>>) -> bool {
         match &self.condition {
             Condition::Matches(pattern) => pattern.is_match(body),
             Condition::Json { pointer, value } => {
-                // The parser refuses more than 128 levels, so that no body overflows the stack.
+                // The parser refuses more than 128 levels, so that no body makes the stack overflow.
                 let json = parsed.get_or_insert_with(|| serde_json::from_slice(body).ok());
                 let found = json.as_ref().and_then(|json| json.pointer(pointer));
                 found.is_some_and(|found| value.as_ref().is_none_or(|value| is_equal(found, value)))
@@ -157,7 +157,7 @@ impl FromStr for BodyCheck {
             Some(("regex", part)) if !part.is_empty() => pattern(part)?,
             Some(("json", rest)) if rest.starts_with('/') => {
                 let (pointer, value) = rest.split_once('=').unzip();
-                // What is no JSON is a text.
+                // A value that is not JSON is a text.
                 let read = |text| serde_json::from_str(text).unwrap_or_else(|_| Value::from(text));
                 Condition::Json {
                     pointer: pointer.unwrap_or(rest).to_owned(),
@@ -171,12 +171,12 @@ impl FromStr for BodyCheck {
     }
 }
 
-/// All conditions on the bodies of the replies to a request; without any, every body will do.
+/// All conditions on the bodies of the replies to a request. Without conditions every body is good.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct BodyChecks(pub Vec<BodyCheck>);
 
 impl BodyChecks {
-    /// Names the first condition that does not hold. A reply without a value has an empty body.
+    /// Returns a message about the first condition that does not hold. A reply without a value has an empty body.
     pub(crate) fn broken_by(&self, body: Option<&[u8]>) -> Option<String> {
         let (body, mut parsed) = (body.unwrap_or_default(), None);
         let mut checks = self.0.iter();
@@ -188,15 +188,15 @@ impl BodyChecks {
 fn pattern(text: &str) -> Result<Condition, String> {
     let pattern = Regex::new(text).map(Condition::Matches);
     pattern.map_err(|error| {
-        // Without the drawing that points into the pattern.
+        // Removes the drawing that points into the pattern.
         let message = error.to_string();
         let reason = message.trim_end().lines().last().unwrap_or_default().trim();
         let reason = reason.strip_prefix("error: ").unwrap_or(reason);
-        format!("no regular expression: {reason}")
+        format!("not a regular expression: {reason}")
     })
 }
 
-/// Equal as JSON; 3 equals 3.0.
+/// Returns whether two values are equal as JSON: 3 equals 3.0.
 fn is_equal(found: &Value, expected: &Value) -> bool {
     if let (Value::Number(one), Value::Number(other)) = (found, expected)
         && (one.is_f64() || other.is_f64())
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn what_are_no_statuses_is_refused() {
+    fn invalid_statuses_are_refused() {
         for wrong in [
             "", "2x", "xx", "0xx", "10xx", "2 xx", "99", "1000", "300-200", "200,", "ok", "-1",
         ] {
@@ -276,7 +276,7 @@ mod tests {
         }
         assert!(holds("text:paid", b"\xffpaid\xff"));
         assert!(holds(r"regex:(?-u)\xff\xfe", b"\xff\xfe"));
-        // What would never end where a pattern backtracks.
+        // With backtracking, this pattern would never end.
         assert!(!holds(
             "regex:^(a+)+$",
             &[&[b'a'; 100_000][..], b"b"].concat()
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_check_is_refused() {
+    fn invalid_checks_are_refused() {
         for text in [
             "",
             "paid",
@@ -298,7 +298,7 @@ mod tests {
             assert!(told.starts_with("takes text:TEXT"), "{told}");
         }
         let open = "regex:(".parse::<BodyCheck>().unwrap_err();
-        assert_eq!(open, "no regular expression: unclosed group");
+        assert_eq!(open, "not a regular expression: unclosed group");
         let large = r"regex:\w{1000}{1000}".parse::<BodyCheck>().unwrap_err();
         assert!(large.contains("size limit"), "{large}");
     }

@@ -1,4 +1,4 @@
-//! Rows of a CSV, one for each request, whose columns fill in placeholders.
+//! Rows of a CSV, one for each request. Their columns fill in placeholders.
 
 use std::fs::File;
 use std::io::Read;
@@ -10,21 +10,21 @@ use serde::Deserialize;
 
 use crate::scenario::{Values, unreadable};
 
-/// Larger files are refused: the rows are held in memory.
+/// Larger files are refused, because the rows are held in memory.
 const LARGEST_BYTES: u64 = 1 << 30;
-/// UTF-8's byte-order mark, which spreadsheets put in front.
+/// UTF-8's byte-order mark, which spreadsheets write at the beginning.
 const BYTE_ORDER_MARK: &str = "\u{feff}";
 
-/// In which order rows are taken.
+/// The order in which rows are used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum FeederOrder {
-    /// As they stand, and from the first again after the last.
+    /// In the order of the file, and from the first row again after the last.
     #[default]
     Sequential,
-    /// Any row each time; the seed of the run decides which.
+    /// A random row each time, decided by the seed of the run.
     Random,
-    /// As they stand, and the run ends after the last.
+    /// In the order of the file. The run ends after the last row.
     Once,
 }
 
@@ -36,7 +36,7 @@ pub(crate) struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    /// The field of a column, by the column's place.
+    /// Returns the field of a column, by the column's index.
     pub(super) fn get(self, column: usize) -> Option<&'a [u8]> {
         let (columns, ends) = (self.feeder.columns.len(), &self.feeder.ends);
         let place = (column < columns).then_some(self.number * columns + column)?;
@@ -45,33 +45,34 @@ impl<'a> Row<'a> {
     }
 }
 
-/// The rows of one file. Users share it, and none of them waits for another.
+/// The rows of one file. Users share them without waiting for each other.
 #[derive(Debug)]
 pub(crate) struct Feeder {
     columns: Vec<String>,
-    /// The fields of all rows, one behind the other: as a value of its own, a short row takes many times its bytes.
+    /// The fields of all rows, one after the other. As separate values, short rows would take many times their size.
     content: Vec<u8>,
-    /// Where each field ends.
+    /// The end of each field in `content`.
     ends: Vec<usize>,
     order: FeederOrder,
     taken: AtomicU64,
 }
 
 impl Feeder {
-    /// Reads a CSV whose first line names the columns. Fails when it has no row, or rows of other lengths than that.
+    /// Reads a CSV whose first line names the columns. Fails when it has no row, or a row with another number of
+    /// fields.
     pub(crate) fn read(path: &Path, order: FeederOrder) -> Result<Self, String> {
         let file = File::open(path).map_err(|error| unreadable(path, &error))?;
         let feeder = Self::bounded(file, LARGEST_BYTES, order);
         feeder.map_err(|reason| format!("{}: {reason}", path.display()))
     }
 
-    /// Reads at most so many bytes. A pipe does not tell how many it has.
+    /// Reads at most `most` bytes. The size of a pipe is not known beforehand.
     fn bounded(source: impl Read, most: u64, order: FeederOrder) -> Result<Self, String> {
         let mut source = source.take(most + 1);
         let feeder = Self::parse(&mut source, order);
         match source.limit() {
             0 => Err(format!(
-                "is larger than {} MiB, and rows are held in memory",
+                "is larger than {} MiB, but rows are held in memory",
                 most >> 20
             )),
             _ => feeder,
@@ -100,7 +101,7 @@ impl Feeder {
         }
         if ends.is_empty() {
             let missing =
-                "holds no row: write one a line, below a line with the names of the columns";
+                "has no rows: write one per line, below a line with the names of the columns";
             return Err(missing.to_owned());
         }
         Ok(Self {
@@ -112,12 +113,12 @@ impl Feeder {
         })
     }
 
-    /// The names of the columns.
+    /// Returns the names of the columns.
     pub(crate) fn columns(&self) -> &[String] {
         &self.columns
     }
 
-    /// The row of the next request; `None` when all are taken.
+    /// Returns the row of the next request, `None` after the last row.
     pub(super) fn next(&self, values: &Values) -> Option<Row<'_>> {
         let rows = self.ends.len() / self.columns.len();
         let taken = || values.next_of(&self.taken);
@@ -132,7 +133,7 @@ impl Feeder {
         })
     }
 
-    /// A row that is not taken by being looked at.
+    /// Returns a row without using it up.
     pub(super) fn sample(&self) -> Row<'_> {
         Row {
             feeder: self,
@@ -148,13 +149,13 @@ fn columns(header: &ByteRecord) -> Result<Vec<String>, String> {
         let name = name.strip_prefix(BYTE_ORDER_MARK).unwrap_or(name).trim();
         if name.is_empty() || name.contains('}') {
             return Err(format!(
-                "line 1: column {} has no name that {{csv.NAME}} can hold; name all columns, without }}",
+                "line 1: column {} has no name that works in {{csv.NAME}}; name all columns, without }}",
                 index + 1
             ));
         }
         if columns.iter().any(|own| own == name) {
             return Err(format!(
-                "line 1: two columns are called {name:?}; name each once"
+                "line 1: two columns are called {name:?}; use each name once"
             ));
         }
         columns.push(name.to_owned());
@@ -248,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_large_is_refused_and_not_cut_off() {
+    fn files_that_are_too_large_are_refused_and_not_cut_off() {
         let text = format!("id\n{}\n", "7".repeat(1 << 20));
         let most = text.len() as u64;
         assert!(Feeder::bounded(text.as_bytes(), most, FeederOrder::Once).is_ok());
@@ -259,8 +260,8 @@ mod tests {
     #[test]
     fn other_files_are_refused_with_the_place() {
         for (text, expected) in [
-            ("", "holds no row"),
-            ("id,name\n", "holds no row"),
+            ("", "has no rows"),
+            ("id,name\n", "has no rows"),
             (
                 "id,name\n1,a\n2\n",
                 "line 3: 1 field(s) where the header has 2",

@@ -9,19 +9,19 @@ use crate::scenario::records::Record;
 use crate::scenario::wheel::WeightedRoundRobin;
 use crate::scenario::{Draw, Feeder, Records, Request, Scenario, Template, Values};
 
-/// Kinds of request that are sent in shares that match their weights exactly: among as many
-/// requests in a row as the weights add up to, each kind comes as often as its weight says.
+/// Kinds of request, sent in shares that match their weights exactly. Among as many consecutive requests as the sum of
+/// the weights, each kind comes as often as its weight.
 #[derive(Debug)]
 pub(crate) struct Mix {
     all: Arc<Kinds>,
-    /// Those that are sent, as indices.
+    /// The indices of the kinds that are sent.
     sent: Vec<u16>,
     wheel: WeightedRoundRobin,
-    /// What the scenario names, which no output may replace.
+    /// The files that the scenario names. No output may replace them.
     pub(crate) files: Vec<PathBuf>,
 }
 
-/// What the mixes of several loads share.
+/// The state that the mixes of several loads share.
 #[derive(Debug)]
 struct Kinds {
     names: Vec<String>,
@@ -30,10 +30,12 @@ struct Kinds {
 }
 
 impl Mix {
-    /// Mixes kinds. The seed decides the `{random:...}` values and the rows of feeders in random order; UUIDs are new in
-    /// every run, since a service may refuse one that it has seen. Of what is numbered (rows, captured records,
-    /// `{counter}`) the share is taken. A caller must give at least one kind, and weights above 0. Fails for a kind that
-    /// draws rows and sends nothing of them.
+    /// Mixes kinds. The seed decides the `{random:...}` values and the rows of feeders in random order. UUIDs are new
+    /// in every run, because a service may refuse one that it has seen. Numbered values (rows, captured records,
+    /// `{counter}`) come from the share of this client.
+    ///
+    /// The caller must give at least one kind, and weights above 0. Fails for a kind that has a feeder but sends no
+    /// column of its rows.
     pub(crate) fn try_new(mut kinds: Vec<Kind>, seed: u64, share: Share) -> Result<Self, String> {
         if let Some(kind) = kinds.iter().find(|kind| kind.wastes_rows()) {
             return Err(format!(
@@ -56,21 +58,22 @@ impl Mix {
         Ok(Self::of(Arc::new(all), sent, Share::WHOLE))
     }
 
-    /// A mix of some of the kinds, each an index, for one of several loads. Weights are shares among these.
-    /// A caller must give at least one kind.
+    /// Makes a mix of some of the kinds, by their indices, for one of several loads. Weights are relative to these
+    /// kinds. The caller must give at least one kind.
     pub(crate) fn part(&self, sent: Vec<u16>, model: &Model) -> Self {
         Self::of(Arc::clone(&self.all), sent, self.dealt(model))
     }
 
-    /// The same mix for a load of this model.
+    /// Returns the same mix for a load of this model.
     pub(crate) fn for_model(mut self, model: &Model) -> Self {
         let dealt = self.dealt(model);
         self.wheel = Self::of(Arc::clone(&self.all), self.sent.clone(), dealt).wheel;
         self
     }
 
-    /// Which turns of the kinds are this client's. Where every N-th request of a schedule is its own, so is every N-th turn.
-    /// Else each client has a mix of its own: of users that wait for replies, one client would have the slow kinds alone.
+    /// Returns the share of the kinds' turns for this client. If every N-th request of a schedule belongs to the
+    /// client, every N-th turn does too. Otherwise each client has its own mix, because one client with
+    /// users that wait for replies could get only the slow kinds.
     fn dealt(&self, model: &Model) -> Share {
         match model {
             Model::Open(open) if open.arrivals == Arrivals::Constant => self.all.values.share,
@@ -88,13 +91,13 @@ impl Mix {
         }
     }
 
-    /// The kinds, in the order of [`Scenario::kinds`].
+    /// Returns the kinds, in the order of [`Scenario::kinds`].
     pub(crate) fn parts(&self) -> &[Kind] {
         &self.all.kinds
     }
 
-    /// One request of each kind, to be looked at before a run. Nothing is drawn from the mix, so
-    /// that the run begins where it would have begun.
+    /// Returns one request of each kind, for checks before a run. It takes nothing from the mix, so the run still
+    /// begins at its beginning.
     pub(crate) fn samples(&self) -> Vec<Request> {
         let values = Values::new(0, Share::WHOLE);
         let kinds = self.all.kinds.iter();
@@ -116,35 +119,35 @@ impl Scenario for Mix {
 /// One kind of request.
 #[derive(Debug)]
 pub(crate) struct Kind {
-    /// By which results are told apart.
+    /// Identifies the kind in results.
     pub name: String,
-    /// Its share, against the other kinds' weights; at least 1.
+    /// Its share, relative to the other kinds' weights. At least 1.
     pub weight: u32,
-    /// By which kinds are chosen for a run.
+    /// The tags that select kinds for a run.
     pub tags: Vec<String>,
-    /// What its requests have in common: their kind, topics, and what is expected of replies.
+    /// The data that its requests have in common: kind, topics, and expected replies.
     pub common: Request,
-    /// The record's key, before any of a captured record.
+    /// The record's key. It replaces the key of a captured record.
     pub key: Option<Template>,
-    /// Headers of its own, before those of the same name of a captured record.
+    /// Its headers. They replace those of a captured record with the same name.
     pub headers: Vec<(String, Template)>,
-    /// What rows are drawn from.
+    /// The rows for its placeholders.
     pub feeder: Option<Feeder>,
-    /// Where bodies come from.
+    /// The source of its bodies.
     pub body: Body,
 }
 
-/// Where the bodies of a kind come from.
+/// The source of the bodies of a kind.
 #[derive(Debug)]
 pub(crate) enum Body {
-    /// From one template.
+    /// One template.
     Template(Template),
-    /// From a file of records, in their order, from the first again after the last.
+    /// A file of records, in their order, and from the first again after the last.
     Records(Records),
 }
 
 impl Kind {
-    /// A kind of weight 1 that has nothing but its body.
+    /// Makes a kind of weight 1 with only a body.
     pub(crate) fn new(name: String, body: Body) -> Self {
         Self {
             name,
@@ -158,7 +161,7 @@ impl Kind {
         }
     }
 
-    /// Whether it draws rows and sends nothing of them.
+    /// Returns whether it draws rows but sends no column of them.
     fn wastes_rows(&self) -> bool {
         let body = match &self.body {
             Body::Template(template) => Some(template),
@@ -169,7 +172,7 @@ impl Kind {
         self.feeder.is_some() && !templates.any(Template::has_column)
     }
 
-    /// The next request; `None` when its feeder has no row left.
+    /// Returns the next request, `None` when its feeder has no row left.
     fn request(&self, user: u32, values: &Values) -> Option<Request> {
         let row = match &self.feeder {
             Some(feeder) => Some(feeder.next(values)?),
@@ -179,7 +182,7 @@ impl Kind {
         Some(self.render(Records::next, &draw))
     }
 
-    /// A request that takes no turn.
+    /// Returns a request without using up a turn.
     fn sample(&self, values: &Values) -> Request {
         let draw = values.draw(0, self.feeder.as_ref().map(Feeder::sample));
         self.render(Records::sample, &draw)

@@ -1,4 +1,4 @@
-//! What is sent: the requests of a run, one after the other.
+//! The requests of a run, one after the other.
 
 mod expect;
 mod feeder;
@@ -32,15 +32,15 @@ pub(crate) use mix::{Body, Kind, Mix};
 pub(crate) use records::{Format, Records};
 pub(crate) use template::Template;
 
-/// A request, ready to be sent. What is the same for all requests of a run (the return address, for
-/// one) is the transport's to add.
+/// A request, ready to be sent. The transport adds what all requests of a run have in common, such as the return
+/// address.
 ///
 /// ```
 /// use std::sync::Arc;
 ///
 /// use load_client::scenario::Request;
 ///
-/// // Asks for what does not exist, and is answered well by a 404.
+/// // Asks for an order that does not exist, so 404 is a good reply.
 /// let request = Request {
 ///     topic: Some("findOrder".into()),
 ///     expect: Some(Arc::new("404".parse()?)),
@@ -51,28 +51,28 @@ pub(crate) use template::Template;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// Which of [`Scenario::kinds`] it is, counted from 0.
+    /// Its index in [`Scenario::kinds`].
     pub kind: u16,
-    /// What its reply is told by; never the same twice.
+    /// Identifies its reply. It must be unique.
     pub id: Uuid,
     /// The record's key.
     pub key: Option<Bytes>,
-    /// Headers of its own.
+    /// Its own headers.
     pub headers: Vec<(String, Bytes)>,
-    /// The body; `None` is a record without a value.
+    /// The body. `None` sends a record without a value.
     pub body: Option<Bytes>,
-    /// Where it goes; `None` is the run's topic.
+    /// Its topic. `None` means the run's topic.
     pub topic: Option<Arc<str>>,
-    /// Where its reply is to go; `None` is the run's reply topic.
+    /// The topic for its reply. `None` means the run's reply topic.
     pub reply_topic: Option<Arc<str>>,
-    /// The statuses that answer it well; `None` is what the run expects.
+    /// The statuses of a good reply. `None` means those of the run.
     pub expect: Option<Arc<StatusSet>>,
-    /// What the body of its reply must say; `None` is what the run expects.
+    /// The conditions on the body of its reply. `None` means those of the run.
     pub expect_body: Option<Arc<BodyChecks>>,
 }
 
 impl Request {
-    /// A request of a kind with an id of its own, and nothing else set.
+    /// Makes a request of a kind with a new id, and nothing else set.
     #[must_use]
     pub fn new(kind: u16) -> Self {
         Self {
@@ -89,23 +89,23 @@ impl Request {
     }
 }
 
-/// Makes the requests of a run. Asked by every user, so it must be cheap, and may be shared.
+/// Makes the requests of a run. Every user calls it, so it must be cheap, and may be shared.
 ///
-/// A scenario in code is this trait; the example of the [crate] has one.
+/// A scenario in code implements this trait. The example of the [crate] has one.
 pub trait Scenario: Send + Sync + 'static {
-    /// The names of the request kinds, by which results are told apart; at least one.
+    /// Returns the names of the request kinds, at least one. They identify the kinds in results.
     fn kinds(&self) -> &[String];
 
-    /// The next request of a user, counted from 0; `None` ends the run, because nothing is left to send.
+    /// Returns the next request of a user, counted from 0. `None` ends the run, because nothing is left to send.
     fn next(&self, user: u32) -> Option<Request>;
 }
 
-/// Reads a value of an enum by the name that serde has for it. The error lists all names.
+/// Parses an enum by the names that serde uses for it. The error lists all names.
 pub(crate) fn by_name<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     T::deserialize(text.into_deserializer()).map_err(|UnknownName(takes)| takes)
 }
 
-/// Says which names there are, where serde's own errors repeat the text.
+/// An error that lists the names. Serde's own errors repeat the text instead.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct UnknownName(String);
@@ -121,37 +121,37 @@ impl serde::de::Error for UnknownName {
     }
 }
 
-/// Says that a file cannot be read which a scenario or the command line names.
+/// Makes the error for a file that cannot be read.
 fn unreadable(path: &Path, error: &std::io::Error) -> String {
     format!("{} cannot be read: {error}", path.display())
 }
 
-/// What all requests of a run draw from. Lock-free, so that users do not wait for each other.
+/// The source of the values in all requests of a run. It needs no lock, so users do not wait for each other.
 #[derive(Debug)]
 struct Values {
-    /// Other clients draw the rest of what is numbered.
+    /// The share of this client in numbered values. Other clients have the rest.
     share: Share,
     made: AtomicU64,
-    /// The state of a [`SplitMix64`]. It is a sum, so that an atomic addition is enough.
+    /// The state of a [`SplitMix64`]. It is a sum, so an atomic addition is enough.
     random: AtomicU64,
 }
 
-/// What the placeholders of one request stand for.
+/// The values for the placeholders of one request.
 #[derive(Debug, Clone, Copy)]
 struct Draw<'a> {
     values: &'a Values,
-    /// The number of the request among those of all clients, counted from 1.
+    /// The number of the request among those of all clients, from 1.
     counter: u64,
     user: u32,
     id: Uuid,
     now: SystemTime,
-    /// The row of a feeder that the request has.
+    /// The feeder's row for this request.
     row: Option<Row<'a>>,
 }
 
 impl Values {
     fn new(seed: u64, share: Share) -> Self {
-        // The first part of several draws what the only client would, and the others something else.
+        // The first part draws the same numbers as a single client. The other parts draw different ones.
         let apart = match share.index() {
             0 => 0,
             index => SplitMix64::new(u64::from(index)).draw(),
@@ -163,7 +163,7 @@ impl Values {
         }
     }
 
-    /// What the next request draws.
+    /// Draws the values of the next request.
     fn draw<'a>(&'a self, user: u32, row: Option<Row<'a>>) -> Draw<'a> {
         Draw {
             values: self,
@@ -175,19 +175,19 @@ impl Values {
         }
     }
 
-    /// Takes the next of what is numbered from 0, of this client's share.
+    /// Returns the next number, from 0, of this client's share.
     fn next_of(&self, taken: &AtomicU64) -> u64 {
         self.share.number_of(taken.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// A number from `low` to `high`, both included. Each is as likely as the others, up to the
-    /// range's share of 2^64.
+    /// Returns a number from `low` to `high`, both included. The probabilities differ by at most the range's share of
+    /// 2^64.
     fn random(&self, low: i64, high: i64) -> i64 {
         let bits =
             SplitMix64::new(self.random.fetch_add(SplitMix64::STEP, Ordering::Relaxed)).draw();
         let count = u128::from(high.abs_diff(low)) + 1;
         let above_low = (u128::from(bits) * count) >> 64;
-        // Fits: it is not above the difference of the two.
+        // It fits, because it is not larger than the difference of the two.
         low.wrapping_add(above_low as i64)
     }
 }

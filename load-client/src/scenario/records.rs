@@ -1,4 +1,4 @@
-//! Records from a file, one per line: bodies as they stand, or whole records that kcat captured.
+//! Records from a file, one per line: either bodies, or whole records that kcat captured.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,13 +10,13 @@ use serde_json::Value;
 
 use crate::scenario::{Values, unreadable};
 
-/// What the lines of a file are.
+/// The content of the lines of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Format {
     /// Each line is a body.
     Lines,
-    /// Each line is a record as `kcat -C -J` writes it: key, headers and payload are sent.
+    /// Each line is a record that `kcat -C -J` wrote. Its key, headers and payload are sent.
     KcatJson,
 }
 
@@ -28,7 +28,7 @@ pub(super) struct Record {
     pub(super) body: Option<Bytes>,
 }
 
-/// The records of one file, taken in their order and from the first again after the last.
+/// The records of one file, used in their order and from the first again after the last.
 #[derive(Debug)]
 pub(crate) struct Records {
     all: All,
@@ -37,14 +37,14 @@ pub(crate) struct Records {
 
 #[derive(Debug)]
 enum All {
-    /// Slices of the file. They are kept small, since a file may have many lines.
+    /// Slices of the file. They are small, because a file may have many lines.
     Bodies(Vec<Bytes>),
     Captured(Vec<Record>),
 }
 
 impl Records {
-    /// Reads a file. Without a format, its first line decides. Blank lines are passed over. Fails when the file holds
-    /// nothing, or a line of another form.
+    /// Reads a file. Without a format, its first line decides. Blank lines are skipped. Fails when the file has no
+    /// records, or a line in another format.
     pub(crate) fn read(path: &Path, format: Option<Format>) -> Result<Self, String> {
         let content = std::fs::read(path).map_err(|error| unreadable(path, &error))?;
         Self::parse(path, content.into(), format)
@@ -67,8 +67,8 @@ impl Records {
                 let records = lines.map(|(number, line)| {
                     captured(line).map_err(|reason| {
                         format!(
-                            "{path}:{number}: not a record as `kcat -C -J` writes it ({reason}); if the lines are \
-                             bodies, say so by the format lines"
+                            "{path}:{number}: not a record from `kcat -C -J` ({reason}); if the lines are \
+                             bodies, use the format lines"
                         )
                     })
                 });
@@ -78,7 +78,7 @@ impl Records {
         let taken = AtomicU64::new(0);
         let records = Self { all, taken };
         match records.count() {
-            0 => Err(format!("{path} holds no record: write one per line")),
+            0 => Err(format!("{path} has no records: write one per line")),
             _ => Ok(records),
         }
     }
@@ -104,7 +104,7 @@ impl Records {
         self.record((values.next_of(&self.taken) % self.count() as u64) as usize)
     }
 
-    /// A record that is not taken by being looked at.
+    /// Returns a record without using it up.
     pub(super) fn sample(&self, _: &Values) -> Record {
         self.record(0)
     }
@@ -112,18 +112,17 @@ impl Records {
 
 /// The JSON that `kcat -C -J` writes for each record.
 ///
-/// Headers are left out if there are none, and a null stays one. kcat puts bytes into its text as they are, so that
-/// a payload that is not UTF-8 cannot be read back. With `-s value=avro` the payload is JSON; it is then sent as
-/// JSON text.
+/// Headers are missing if there are none, and a null stays a null. kcat copies bytes into its text unchanged, so a
+/// payload that is not UTF-8 cannot be read back. With `-s value=avro` the payload is JSON, and is sent as JSON text.
 #[derive(Deserialize)]
 struct Envelope {
-    #[expect(dead_code, reason = "told apart from other JSON by it")]
+    #[expect(dead_code, reason = "distinguishes it from other JSON")]
     topic: String,
-    #[expect(dead_code, reason = "told apart from other JSON by it")]
+    #[expect(dead_code, reason = "distinguishes it from other JSON")]
     partition: i32,
-    #[expect(dead_code, reason = "told apart from other JSON by it")]
+    #[expect(dead_code, reason = "distinguishes it from other JSON")]
     offset: i64,
-    /// Names and values in turn.
+    /// Names and values alternate.
     #[serde(default)]
     headers: Vec<Option<String>>,
     #[serde(default)]
@@ -132,7 +131,7 @@ struct Envelope {
 }
 
 fn captured(line: &[u8]) -> Result<Record, String> {
-    // The parser saw one line, whose number in the file the caller tells.
+    // The parser sees one line. The caller adds its number in the file.
     let told =
         |error: serde_json::Error| error.to_string().replace(" at line 1 column", " at column");
     let envelope: Envelope = serde_json::from_slice(line).map_err(told)?;
@@ -142,7 +141,7 @@ fn captured(line: &[u8]) -> Result<Record, String> {
     }
     let headers = pairs.iter().map(|[name, value]| {
         let name = name.as_deref().filter(|name| !name.is_empty());
-        // A null becomes an empty value; services that tell them apart are not known.
+        // A null becomes an empty value. No known service distinguishes the two.
         let value = value.clone().unwrap_or_default();
         Ok((name.ok_or("a header has no name")?.into(), value.into()))
     });
@@ -213,14 +212,14 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_used_is_named() {
-        let told = "captured holds no record: write one per line";
+    fn unusable_files_are_named() {
+        let told = "captured has no records: write one per line";
         assert_eq!(parse("\n \n", None).unwrap_err(), told);
         let error = Records::read(Path::new("no/such"), None).unwrap_err();
         assert!(error.starts_with("no/such cannot be read: "), "{error}");
     }
 
-    /// Lines of the form that kcat 1.7.1 writes; a null header was written by itself.
+    /// Lines as kcat 1.7.1 writes them. kcat itself wrote the null header.
     const CAPTURED: &str = concat!(
         r#"{"topic":"createOrder","partition":0,"offset":0,"tstype":"create","ts":1767323045678,"broker":1,"headers":["reply-to","old.reply","tenant","blue","empty",null],"key":"k1","payload":"{\"a\":\"\u00e4\\n\"}"}"#,
         "\n",
@@ -243,7 +242,7 @@ mod tests {
             headers: headers.into(),
             body: Some("{\"a\":\"ä\\n\"}".into()),
         };
-        // Empty is not null.
+        // An empty value is not null.
         let third = Record {
             key: Some(Bytes::new()),
             body: Some("{\"avro\":[1]}".into()),

@@ -1,8 +1,8 @@
 //! Text with placeholders, compiled once and filled in for each request.
 //!
-//! A placeholder is a brace, a known name and a brace: `{uuid}`, `{random:1:100}`. The brace of JSON
-//! is followed by a quotation mark, a blank or a brace and so is plain text. What looks like a
-//! placeholder and is none is an error, for otherwise a misspelt one would be sent as it stands.
+//! A placeholder is a known name in braces: `{uuid}`, `{random:1:100}`. A brace of JSON is followed by a quotation
+//! mark, a space or a brace, so it is plain text. A text that looks like a placeholder but is not known is an error.
+//! Otherwise a misspelt placeholder would be sent literally.
 //!
 //! `{{name}}` is the text `{name}`. Closing braces need no escape.
 
@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::scenario::Draw;
 
-/// An escape, a column or another placeholder. Also one that is not closed, so that it can be told.
+/// Matches an escape, a column or another placeholder. It also matches unclosed ones, so that they can be reported.
 static PLACEHOLDER: LazyLock<Regex> = LazyLock::new(|| {
     let pattern = r"(?xs-u) \{\{ (?<escaped>[A-Za-z_].*?) (?: \}\} | \z )
                           | \{csv\. (?<column>[^}]*) \}?
@@ -26,19 +26,19 @@ static PLACEHOLDER: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 const KNOWN: &str = "{uuid}, {request_id}, {counter}, {random:LOW:HIGH}, {user}, {now}, {timestamp_ms} and {csv.COLUMN}";
-/// Most bytes that a placeholder takes, which is a UUID. What a column takes is not known before the row.
+/// The most bytes of a placeholder, which are those of a UUID. The length of a column is known only with its row.
 const LONGEST_VALUE: usize = 36;
-/// Columns that a message names.
+/// The most columns that a message names.
 const MAX_NAMED: usize = 20;
-/// Letters of a wrong placeholder that a message shows.
+/// The most characters of a wrong placeholder that a message shows.
 const LONGEST_SHOWN: usize = 40;
 
 /// A compiled template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Template {
-    /// No two literals are neighbours, and none is empty.
+    /// There are no two adjacent literals, and no empty literal.
     parts: Vec<Part>,
-    /// Room for the literals and the placeholders; a long column may need more.
+    /// Space for the literals and the placeholders. A long column may need more.
     capacity: usize,
 }
 
@@ -52,13 +52,13 @@ enum Part {
     User,
     Now,
     TimestampMilliseconds,
-    /// A column of the row that the request has drawn.
+    /// A column of the request's row.
     Column(usize),
 }
 
 impl Template {
-    /// Compiles a text. It may hold any bytes beside its placeholders. `columns` are those of the file that rows
-    /// are drawn from; none without one. An error says what to write instead.
+    /// Compiles a text, which may contain any bytes besides its placeholders. `columns` are the columns of the feeder's
+    /// file, empty without a feeder. An error says what to write instead.
     pub(crate) fn compile(text: &[u8], columns: &[String]) -> Result<Self, String> {
         let (mut parts, mut literal, mut end) = (Vec::new(), Vec::new(), 0);
         for found in PLACEHOLDER.captures_iter(text) {
@@ -75,7 +75,7 @@ impl Template {
         Ok(Self::of(parts))
     }
 
-    /// A text that is sent as it is, whatever its braces.
+    /// Makes a text that is sent unchanged, even if it has braces.
     pub(crate) fn verbatim(text: Bytes) -> Self {
         Self::of(vec![Part::Literal(text)])
     }
@@ -92,13 +92,13 @@ impl Template {
         }
     }
 
-    /// Whether it has a column of a row.
+    /// Returns whether it has a column of a row.
     pub(super) fn has_column(&self) -> bool {
         let mut parts = self.parts.iter();
         parts.any(|part| matches!(part, Part::Column(_)))
     }
 
-    /// Fills the placeholders in. Text without any is shared and not copied.
+    /// Fills in the placeholders. A text without placeholders is shared, not copied.
     pub(super) fn render(&self, draw: &Draw<'_>) -> Bytes {
         match &*self.parts {
             [] => Bytes::new(),
@@ -138,7 +138,7 @@ impl Part {
     }
 }
 
-/// What a match of [`PLACEHOLDER`] stands for.
+/// Returns the part for a match of [`PLACEHOLDER`].
 fn part(found: &Captures<'_>, columns: &[String]) -> Result<Part, String> {
     let place = found.get_match();
     let (text, at) = (place.as_bytes(), place.start() + 1);
@@ -149,11 +149,11 @@ fn part(found: &Captures<'_>, columns: &[String]) -> Result<Part, String> {
         let is_name = |own: &char| own.is_ascii_alphanumeric() || "{_".contains(*own);
         let opened: String = shown.chars().take_while(is_name).collect();
         return Err(format!(
-            "the {opened} at byte {at} is not closed; close it by {closing}"
+            "the {opened} at byte {at} is not closed; close it with {closing}"
         ));
     }
     if escaped.is_some() {
-        // One brace of each pair.
+        // Keeps one brace of each pair.
         let text = Bytes::copy_from_slice(&text[1..text.len() - 1]);
         return Ok(Part::Literal(text));
     }
@@ -179,7 +179,8 @@ fn part(found: &Captures<'_>, columns: &[String]) -> Result<Part, String> {
         }
         _ => {
             return Err(format!(
-                "unknown placeholder {{{name}}} at byte {at}; known are {KNOWN}; write {{{{{name}}}}} for the text itself"
+                "unknown placeholder {{{name}}} at byte {at}; the placeholders are {KNOWN}; write {{{{{name}}}}} for \
+                 the text itself"
             ));
         }
     };
@@ -201,8 +202,8 @@ fn column(name: &str, at: usize, columns: &[String]) -> Result<Part, String> {
     }
     let named: Vec<&str> = columns.iter().take(MAX_NAMED).map(|own| &**own).collect();
     let reason = match named.is_empty() {
-        true => "there is no file of rows: name one by feeder (--feeder)".to_owned(),
-        false => format!("the file of the feeder has {}", named.join(", ")),
+        true => "there is no file of rows: name one with feeder (--feeder)".to_owned(),
+        false => format!("the feeder's file has the columns {}", named.join(", ")),
     };
     let shown: String = name.chars().take(LONGEST_SHOWN).collect();
     Err(format!("{{csv.{shown}}} at byte {at}: {reason}"))
@@ -300,12 +301,12 @@ mod tests {
     }
 
     #[test]
-    fn what_looks_like_a_placeholder_and_is_none_is_an_error() {
-        insta::assert_snapshot!(error("a {uid} b"), @"unknown placeholder {uid} at byte 3; known are {uuid}, {request_id}, {counter}, {random:LOW:HIGH}, {user}, {now}, {timestamp_ms} and {csv.COLUMN}; write {{uid}} for the text itself");
-        insta::assert_snapshot!(error("{word:1}"), @"unknown placeholder {word} at byte 1; known are {uuid}, {request_id}, {counter}, {random:LOW:HIGH}, {user}, {now}, {timestamp_ms} and {csv.COLUMN}; write {{word}} for the text itself");
+    fn a_text_that_looks_like_a_placeholder_is_an_error() {
+        insta::assert_snapshot!(error("a {uid} b"), @"unknown placeholder {uid} at byte 3; the placeholders are {uuid}, {request_id}, {counter}, {random:LOW:HIGH}, {user}, {now}, {timestamp_ms} and {csv.COLUMN}; write {{uid}} for the text itself");
+        insta::assert_snapshot!(error("{word:1}"), @"unknown placeholder {word} at byte 1; the placeholders are {uuid}, {request_id}, {counter}, {random:LOW:HIGH}, {user}, {now}, {timestamp_ms} and {csv.COLUMN}; write {{word}} for the text itself");
         insta::assert_snapshot!(error("{uuid:4}"), @"wrong placeholder {uuid:4} at byte 1: write {uuid}");
-        insta::assert_snapshot!(error("{counter:"), @"the {counter at byte 1 is not closed; close it by }");
-        insta::assert_snapshot!(error("{{uuid}"), @"the {{uuid at byte 1 is not closed; close it by }}");
+        insta::assert_snapshot!(error("{counter:"), @"the {counter at byte 1 is not closed; close it with }");
+        insta::assert_snapshot!(error("{{uuid}"), @"the {{uuid at byte 1 is not closed; close it with }}");
         for wrong in [
             "{random}",
             "{random:1}",
@@ -330,9 +331,9 @@ mod tests {
         let filled = template.unwrap().render(&draw);
         assert_eq!(&*filled, &b"{\"id\":7,\"n\":\"{uuid} \xff\"}"[..]);
         let told = |text: &str| Template::compile(text.as_bytes(), &columns).unwrap_err();
-        insta::assert_snapshot!(told("a {csv.nam}"), @"{csv.nam} at byte 3: the file of the feeder has id, full name");
-        insta::assert_snapshot!(told("{csv.id"), @"the {csv at byte 1 is not closed; close it by }");
-        insta::assert_snapshot!(error("{csv.id}"), @"{csv.id} at byte 1: there is no file of rows: name one by feeder (--feeder)");
+        insta::assert_snapshot!(told("a {csv.nam}"), @"{csv.nam} at byte 3: the feeder's file has the columns id, full name");
+        insta::assert_snapshot!(told("{csv.id"), @"the {csv at byte 1 is not closed; close it with }");
+        insta::assert_snapshot!(error("{csv.id}"), @"{csv.id} at byte 1: there is no file of rows: name one with feeder (--feeder)");
     }
 
     proptest! {

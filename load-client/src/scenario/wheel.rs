@@ -1,21 +1,21 @@
-//! Whose turn it is among kinds of request with weights.
+//! Decides which kind of request comes next, by weight.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::load::Share;
 
-/// Smooth weighted round robin, as nginx spreads requests over servers: every turn adds each kind's
-/// weight to its credit and takes the total from the richest, which is chosen.
+/// Smooth weighted round robin, as nginx distributes requests over servers. In every turn each kind's credit grows by
+/// its weight. The kind with the highest credit is chosen, and pays the total of the weights.
 ///
-/// Over each row of as many choices as the weights add up to, every kind comes exactly as often as
-/// its weight, and a heavy kind's turns are spread among those of the light ones. Nothing is
-/// random, so neither the shares nor the order differ between runs.
+/// In every sequence of as many choices as the sum of the weights, each kind comes exactly as often as its weight. The
+/// turns of a heavy kind are spread among those of the light ones. Nothing is random, so neither the shares nor the
+/// order differ between runs.
 #[derive(Debug)]
 pub(super) struct WeightedRoundRobin {
     weights: Vec<i64>,
     total: i64,
     credit: Mutex<Vec<i64>>,
-    /// Turns of other clients between two of its own.
+    /// Number of other clients' turns between two turns of this client.
     skipped: i64,
 }
 
@@ -26,7 +26,7 @@ impl WeightedRoundRobin {
         let own = Self {
             total,
             credit: Mutex::new(vec![0; weights.len()]),
-            // After so many turns as the weights add up to, all is as it was.
+            // After as many turns as the sum of the weights, the state repeats.
             skipped: i64::from(share.of() - 1) % total,
             weights,
         };
@@ -36,7 +36,7 @@ impl WeightedRoundRobin {
         own
     }
 
-    /// The index of the next kind.
+    /// Returns the index of the next kind.
     pub(super) fn next(&self) -> usize {
         if self.weights.len() < 2 {
             return 0;

@@ -1,28 +1,26 @@
-//! The Hodges-Lehmann shift and its counterpart for ratios, with their intervals: order statistics of all pairwise
-//! combinations of two samples, without forming the pairs.
+//! The Hodges-Lehmann shift and its counterpart for ratios, with their intervals. They are order statistics of all
+//! pairwise combinations of two samples, computed without forming the pairs.
 //!
-//! A million requests a side have 10^12 pairwise differences. They form a matrix that ascends along its rows and
-//! columns, so one walk of m + n steps counts how many lie at or below any value (Monahan, "Algorithm 616: Fast
-//! Computation of the Hodges-Lehmann Location Estimator", ACM TOMS 10, 1984). A search encloses the wanted pair
-//! between two pairs that come ever closer, until both are the same: the answer is exact.
+//! Two samples of a million requests have 10^12 pairwise differences. These form a matrix that ascends along its rows
+//! and columns, so one walk of m + n steps counts how many lie at or below any value (Monahan, "Algorithm 616: Fast
+//! Computation of the Hodges-Lehmann Location Estimator", ACM TOMS 10, 1984). A search narrows the range around the
+//! wanted pair until a single value is left. The result is exact.
 
 use statrs::distribution::{ContinuousCDF, Normal};
 
 use crate::stats::sample::is_level;
 use crate::stats::{Interval, SortedSample};
 
-/// The typical difference first - second: the median of all pairwise differences.
+/// Returns the typical difference first - second: the median of all pairwise differences.
 ///
-/// J. L. Hodges & E. L. Lehmann, "Estimates of Location Based on Rank Tests" (Annals of
-/// Mathematical Statistics 34, 1963); the interval consists of two order statistics of the
-/// differences (Hollander, Wolfe & Chicken, *Nonparametric Statistical Methods*, 3rd ed., section
-/// 4.3). Their ranks come from the exact distribution of U, as R's, while it is at hand (about 65
-/// values a side), beyond that from its Edgeworth expansion. Ties make the interval wider than
-/// needed, never narrower. O(m + n) memory, and O(m + n) time for each of the few dozen steps of
-/// the search.
+/// J. L. Hodges & E. L. Lehmann, "Estimates of Location Based on Rank Tests" (Annals of Mathematical Statistics 34,
+/// 1963). The interval consists of two order statistics of the differences (Hollander, Wolfe & Chicken, *Nonparametric
+/// Statistical Methods*, 3rd ed., section 4.3). Up to about 65 values on each side, their ranks come from the exact
+/// distribution of U, as in R. Beyond that they come from its Edgeworth expansion. Ties make the interval wider than
+/// needed, never narrower. The function takes O(m + n) memory, and O(m + n) time for each of the few dozen steps of the
+/// search.
 ///
-/// `None` for samples too small to reach the confidence, for a level outside (0, 1) and where a difference
-/// overflows.
+/// `None` for samples too small to reach the confidence, for a level outside (0, 1), and where a difference overflows.
 #[must_use]
 pub fn hodges_lehmann_shift(
     first: &SortedSample,
@@ -32,10 +30,10 @@ pub fn hodges_lehmann_shift(
     Pairs::new(first, second, |x, y| x - y).median(confidence, f64::midpoint)
 }
 
-/// The typical ratio first / second: the median of all pairwise ratios.
+/// Returns the typical ratio first / second: the median of all pairwise ratios.
 ///
-/// It is [`hodges_lehmann_shift`] on the log scale: with an even number of pairs the median is the
-/// geometric mean of the middle two. `None` also where a value is not above zero, and where a ratio underflows.
+/// This is [`hodges_lehmann_shift`] on the log scale. With an even number of pairs the median is the geometric mean of
+/// the middle two. `None` also where a value is not above zero, and where a ratio underflows.
 #[must_use]
 pub fn pairwise_ratio(
     first: &SortedSample,
@@ -50,15 +48,15 @@ pub fn pairwise_ratio(
     found.filter(|found| found.low > 0.0)
 }
 
-/// The matrix `combine(x, y)`, where `combine` rises in its first and falls in its second argument; both stay so
-/// when rounded to doubles.
+/// The matrix `combine(x, y)`, where `combine` rises in its first and falls in its second argument, also after rounding
+/// to doubles.
 struct Pairs<'a, F> {
     rows: &'a [f64],
     columns: &'a [f64],
     combine: F,
 }
 
-/// Where a value stands among the pairs.
+/// The place of a value among the pairs.
 struct Place {
     /// How many pairs lie at or below it.
     count: u64,
@@ -81,14 +79,14 @@ impl<'a, F: Fn(f64, f64) -> f64> Pairs<'a, F> {
         self.rows.len() as u64 * self.columns.len() as u64
     }
 
-    /// The smallest pair and the largest.
+    /// Returns the smallest and the largest pair.
     fn range(&self) -> [f64; 2] {
         let last = [self.rows.len() - 1, self.columns.len() - 1];
         [(0, last[1]), (last[0], 0)]
             .map(|(row, column)| (self.combine)(self.rows[row], self.columns[column]))
     }
 
-    /// The median with its interval; `mean` is taken of the middle two of an even number of pairs.
+    /// Returns the median with its interval. `mean` combines the middle two of an even number of pairs.
     fn median(&self, confidence: f64, mean: fn(f64, f64) -> f64) -> Option<Interval> {
         let [smallest, largest] = self.range();
         if !is_level(confidence) || !(largest - smallest).is_finite() {
@@ -114,7 +112,7 @@ impl<'a, F: Fn(f64, f64) -> f64> Pairs<'a, F> {
         })
     }
 
-    /// One walk along the staircase between the pairs up to `value` and those above it.
+    /// Walks once along the staircase between the pairs up to `value` and those above it.
     fn place(&self, value: f64) -> Place {
         let mut place = Place {
             count: 0,
@@ -138,17 +136,17 @@ impl<'a, F: Fn(f64, f64) -> f64> Pairs<'a, F> {
         place
     }
 
-    /// The pair at `rank`, counted from 0 in ascending order, which must be below [`Self::count`].
+    /// Returns the pair at `rank`, from 0 in ascending order. `rank` must be below [`Self::count`].
     fn select(&self, rank: u64) -> f64 {
         let [mut low, mut high] = self.range();
-        // Pairs below `low`, and pairs up to `high`.
+        // The number of pairs below `low`, and the number of pairs up to `high`.
         let (mut below, mut up_to) = (0, self.count());
         let mut step = 0;
         while low < high {
             let left = (up_to - below) as f64;
             let share = (rank - below) as f64 / left;
-            // Between the ends the pairs are spread about evenly once the ends are close. Chance moves the wanted
-            // one by about the square root of their number, so a pivot that far to either side shuts it in.
+            // Close ends have evenly spread pairs between them. Chance moves the wanted pair by about the square root
+            // of their number, so two pivots at this distance enclose it.
             let margin = 2.0 / left.sqrt();
             let aim = [0.5, share - margin, share + margin][step % 3];
             let pivot = low + aim.max(0.0) * (high - low);
@@ -164,8 +162,8 @@ impl<'a, F: Fn(f64, f64) -> f64> Pairs<'a, F> {
     }
 }
 
-/// Rank, from 0, of the lower end among the pairs, with at most about `tail` below it; `None` where even the
-/// smallest and the largest pair are not far enough apart.
+/// Returns the rank, from 0, of the interval's lower end among the pairs, with a probability of about `tail` below it.
+/// `None` if even the smallest and the largest pair are not far enough apart.
 fn lower_rank(first: usize, second: usize, tail: f64) -> Option<u64> {
     match RankSumDistribution::new(first, second) {
         Some(distribution) => distribution.quantile(tail).checked_sub(1),
@@ -173,12 +171,12 @@ fn lower_rank(first: usize, second: usize, tail: f64) -> Option<u64> {
     }
 }
 
-/// The whole rank next to where P(U <= u) is `tail`, by the first four moments of U for samples of `m` and `n`.
+/// Returns the whole rank nearest to the point where P(U <= u) is `tail`, by the first four moments of U for samples of
+/// `m` and `n`.
 ///
-/// E. Fix & J. L. Hodges, "Significance Probabilities of the Wilcoxon Test" (Annals of
-/// Mathematical Statistics 26, 1955): U is symmetric, so its first correction to the normal (here of its
-/// quantile, by Cornish and Fisher) is the one of the fourth cumulant. For a thousand values a side it moves the
-/// rank by two.
+/// E. Fix & J. L. Hodges, "Significance Probabilities of the Wilcoxon Test" (Annals of Mathematical Statistics 26,
+/// 1955). U is symmetric, so its first correction to the normal distribution is that of the fourth cumulant. It is
+/// applied to the quantile here, by Cornish and Fisher. For a thousand values on each side it moves the rank by two.
 fn approximate_rank(m: f64, n: f64, tail: f64) -> Option<u64> {
     let deviation = (m * n * (m + n + 1.0) / 12.0).sqrt();
     let excess_kurtosis = -1.2 * (m * m + n * n + m * n + m + n) / (m * n * (m + n + 1.0));
@@ -188,22 +186,22 @@ fn approximate_rank(m: f64, n: f64, tail: f64) -> Option<u64> {
     (rank >= 0.0).then_some(rank as u64)
 }
 
-/// Most pairs for which the distribution is built: 10,000 is two samples of 100.
+/// The most pairs for which the distribution is built. 10,000 pairs are two samples of 100.
 const MAX_PAIRS: usize = 1_000_000;
 
-/// Numbers of arrangements for each value of U, and their sum.
+/// The numbers of arrangements for each value of U, and their sum.
 struct RankSumDistribution {
     arrangements: Vec<u128>,
     total: f64,
 }
 
 impl RankSumDistribution {
-    /// The distribution for samples of `first` and `second` values.
+    /// Builds the distribution for samples of `first` and `second` values.
     ///
-    /// The number of arrangements with U = u is the coefficient of q^u in the Gaussian binomial
-    /// coefficient, the product of (1 - q^(n+i)) / (1 - q^i) for i = 1..m (Andrews, *The Theory of
-    /// Partitions*, 1976, theorem 3.1). `None` when the arrangements exceed 2^127, from about 65
-    /// values a side on, or the pairs a million.
+    /// The number of arrangements with U = u is the coefficient of q^u in the Gaussian binomial coefficient, the
+    /// product of (1 - q^(n+i)) / (1 - q^i) for i = 1..m (Andrews, *The Theory of Partitions*, 1976, theorem 3.1).
+    /// `None` when there are more than 2^127 arrangements, which happens from about 65 values on each side, or more
+    /// than a million pairs.
     fn new(first: usize, second: usize) -> Option<Self> {
         let (few, many) = (first.min(second), first.max(second));
         let pairs = few.checked_mul(many).filter(|pairs| *pairs <= MAX_PAIRS)?;
@@ -214,7 +212,7 @@ impl RankSumDistribution {
         let mut counts = vec![0_u128; pairs + 1];
         counts[0] = 1;
         for i in 1..=few {
-            // What wraps round in between cancels again: the coefficients themselves all fit.
+            // Overflows in between cancel each other, because the coefficients themselves all fit.
             for u in (many + i..=pairs).rev() {
                 counts[u] = counts[u].wrapping_sub(counts[u - many - i]);
             }
@@ -229,7 +227,7 @@ impl RankSumDistribution {
         })
     }
 
-    /// The smallest u with P(U <= u) >= `probability`.
+    /// Returns the smallest u with P(U <= u) >= `probability`.
     fn quantile(&self, probability: f64) -> u64 {
         let mut sum = 0_u128;
         let below = self.arrangements.iter().take_while(|count| {
@@ -309,14 +307,14 @@ mod tests {
     #[test]
     fn the_arrangements_of_large_samples_are_all_there() {
         let distribution = RankSumDistribution::new(64, 64).unwrap();
-        // C(128, 64)
+        // The binomial coefficient C(128, 64).
         let all = 23_951_146_041_928_082_866_135_587_776_380_551_750_u128;
         assert_eq!(distribution.arrangements.iter().sum::<u128>(), all);
         assert!(RankSumDistribution::new(70, 70).is_none());
         assert!(RankSumDistribution::new(0, 3).is_none());
     }
 
-    /// `levels` distinct values at most, so 2 makes nearly everything a tie.
+    /// Makes a sample with at most `levels` distinct values. With 2, nearly everything is a tie.
     fn sample(seed: u64, count: usize, levels: usize) -> SortedSample {
         let mut random = SplitMix64::new(seed);
         let values: Vec<f64> = (0..count)

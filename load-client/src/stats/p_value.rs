@@ -1,4 +1,5 @@
-//! P-values, and how several are adjusted; sign flips of paired differences; the trend of a series by its ranks.
+//! P-values and their adjustment for several tests, sign flips of paired differences, and the trend of a series by its
+//! ranks.
 
 use std::fmt;
 
@@ -7,35 +8,35 @@ use serde::{Serialize, Serializer};
 
 use crate::stats::quantile;
 
-/// A smaller p-value is shown as "< 1e-300": near the end of the range of doubles it loses its digits.
+/// A smaller p-value is shown as "< 1e-300", because it loses digits near the end of the range of doubles.
 const SMALLEST_SHOWN: f64 = 1e-300;
 
-/// The probability of a difference as large as the one seen, were there none.
+/// The probability of a difference at least as large as the observed one if there is no true difference.
 ///
-/// The seed's analysis printed p = 0, which is impossible: the number was only too small for a double.
+/// The article's analysis printed p = 0, which is impossible. The number was only too small for a double.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub struct PValue(f64);
 
 impl PValue {
-    /// A p-value; rounding above 1 is cut off, and 0 stands for what is too small for a double.
+    /// Makes a p-value. It cuts off rounding above 1, and 0 stands for a value too small for a double.
     #[must_use]
     pub fn new(probability: f64) -> Self {
         Self(probability.min(1.0))
     }
 
-    /// The probability; `None` when it is below 1e-300.
+    /// Returns the probability, `None` when it is below 1e-300.
     #[must_use]
     pub fn value(self) -> Option<f64> {
         (self.0 >= SMALLEST_SHOWN).then_some(self.0)
     }
 
-    /// Whether it is significant at this level.
+    /// Returns whether the p-value is significant at this level.
     #[must_use]
     pub fn is_below(self, level: f64) -> bool {
         self.0 < level
     }
 
-    /// What a sentence says: `p = 0.03125`, or `p < 1e-300` where it underflows.
+    /// Formats it for a sentence: `p = 0.03125`, or `p < 1e-300` if it underflows.
     #[must_use]
     pub fn equation(self) -> String {
         let sign = self.value().map_or("", |_| "= ");
@@ -53,7 +54,7 @@ impl fmt::Display for PValue {
     }
 }
 
-/// `{"p": 0.031, "log10_p": -1.5, "text": "0.03100"}`; both numbers are null where it underflows.
+/// Serializes as `{"p": 0.031, "log10_p": -1.5, "text": "0.03100"}`. Both numbers are null if it underflows.
 impl Serialize for PValue {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut fields = serializer.serialize_struct("PValue", 3)?;
@@ -64,11 +65,11 @@ impl Serialize for PValue {
     }
 }
 
-/// Adjusts p-values for their number, in the order given.
+/// Adjusts p-values for their number. The results have the given order.
 ///
-/// S. Holm, "A Simple Sequentially Rejective Multiple Test Procedure" (Scandinavian Journal of
-/// Statistics 6, 1979): the smallest of k is multiplied by k, the next by k - 1 and so on, none
-/// becoming smaller than one before it or larger than 1.
+/// S. Holm, "A Simple Sequentially Rejective Multiple Test Procedure" (Scandinavian Journal of Statistics 6, 1979). The
+/// smallest of k p-values is multiplied by k, the next by k - 1 and so on. No result is smaller than the one before it,
+/// or larger than 1.
 #[must_use]
 pub fn holm(p_values: &[PValue]) -> Vec<PValue> {
     let mut order: Vec<usize> = (0..p_values.len()).collect();
@@ -82,10 +83,10 @@ pub fn holm(p_values: &[PValue]) -> Vec<PValue> {
     adjusted
 }
 
-/// Most pairs for which all 2^K sign patterns are visited; above it the test answers `None`.
+/// The most pairs for which all 2^K sign patterns are visited. Above it the test returns `None`.
 const MAX_SIGN_FLIP_PAIRS: usize = 24;
 
-/// Two-sided exact p-value that paired differences are centred on zero.
+/// Returns the two-sided exact p-value of the hypothesis that paired differences are centred on zero.
 ///
 /// Under that hypothesis each difference is as likely to have the other sign (R. A. Fisher, *The
 /// Design of Experiments*, 1935, section 21), so p is the share of the 2^K sign patterns whose
@@ -97,7 +98,7 @@ pub fn sign_flip(differences: &[f64]) -> Option<PValue> {
     if count == 0 || count > MAX_SIGN_FLIP_PAIRS || differences.iter().any(|d| !d.is_finite()) {
         return None;
     }
-    // Sums that are equal on paper differ in the last digits; they count as ties.
+    // Sums that are equal on paper differ in the last digits. They count as ties.
     let slack = 1e-12 * differences.iter().map(|d| d.abs()).sum::<f64>();
     let seen = differences.iter().sum::<f64>();
     let patterns = 1_u32 << count;
@@ -122,18 +123,18 @@ fn flipped_sum(differences: &[f64], pattern: u32) -> f64 {
 pub struct Trend {
     /// Change of the value per unit of time: the median of the slopes between all pairs of points.
     pub slope: f64,
-    /// Kendall's S in standard deviations: beyond ±2.58 a series without a trend gets in 1 % of cases.
+    /// Kendall's S in standard deviations. A series without a trend exceeds ±2.58 in 1 % of cases.
     pub z: f64,
 }
 
-/// The trend of a series of points (time, value), in any order.
+/// Returns the trend of a series of points (time, value), in any order.
 ///
-/// Slope: Theil (1950), Sen, "Estimates of the Regression Coefficient Based on Kendall's Tau" (JASA 63,
-/// 1968). Test: Mann, "Nonparametric Tests Against Trend" (Econometrica 13, 1945), with Kendall's correction
-/// for ties and for continuity (*Rank Correlation Methods*, 1975). Both stand a quarter of wild points.
-/// The test takes the points as independent: give it windows that do not overlap.
+/// Slope: Theil (1950), Sen, "Estimates of the Regression Coefficient Based on Kendall's Tau" (JASA 63, 1968). Test:
+/// Mann, "Nonparametric Tests Against Trend" (Econometrica 13, 1945), with Kendall's correction for ties and for
+/// continuity (*Rank Correlation Methods*, 1975). Both tolerate a quarter of wild points. The test treats the points as
+/// independent, so use windows that do not overlap.
 ///
-/// `None` below three points, and when all have one time.
+/// `None` below three points, and when all points have the same time.
 #[must_use]
 pub fn trend(points: &[(f64, f64)]) -> Option<Trend> {
     if points.len() < 3 {
@@ -161,12 +162,12 @@ pub fn trend(points: &[(f64, f64)]) -> Option<Trend> {
     })
 }
 
-/// The sign of a number, which is 0 for 0, unlike [`f64::signum`].
+/// Returns the sign of a number. The sign of 0 is 0, unlike in [`f64::signum`].
 fn sign(number: f64) -> f64 {
     if number == 0.0 { 0.0 } else { number.signum() }
 }
 
-/// The variance of Kendall's S without a trend.
+/// Returns the variance of Kendall's S without a trend.
 fn variance(points: &[(f64, f64)]) -> f64 {
     let part = |count: f64| count * (count - 1.0) * (2.0 * count + 5.0);
     let mut values: Vec<f64> = points.iter().map(|(_, value)| *value).collect();
@@ -235,7 +236,7 @@ mod tests {
     fn ties_count_as_extreme() {
         assert_p(&[1.0, -1.0], 1.0);
         assert_p(&[0.1, 0.2, -0.3], 1.0);
-        // Patterns of +-1 +-2 +-3 with |sum| >= 4: 6, 4 and their mirrors.
+        // The patterns of ±1 ±2 ±3 with |sum| >= 4 are 6, 4 and their mirrors.
         assert_p(&[-1.0, 2.0, 3.0], 0.5);
     }
 
@@ -248,7 +249,7 @@ mod tests {
 
     #[test]
     fn sens_own_example() {
-        // Sen 1968, section 6: the estimate is 4.
+        // In Sen 1968, section 6, the estimate is 4.
         let points = [
             (1.0, 9.0),
             (2.0, 15.0),
@@ -263,8 +264,8 @@ mod tests {
 
     #[test]
     fn the_score_is_corrected_for_ties_and_continuity() {
-        // S = 8 of 10 pairs, two values tied: variance (5·4·15 - 2·1·9) / 18 = 15.667, z = 8/√15.667 with
-        // one taken off for continuity.
+        // S = 8 of 10 pairs, two values tied: variance (5·4·15 - 2·1·9) / 18 = 15.667. The 8 is reduced by one for
+        // continuity.
         let points = [(1.0, 1.0), (2.0, 2.0), (3.0, 2.0), (4.0, 4.0), (5.0, 5.0)];
         let found = trend(&points).unwrap();
         assert!(

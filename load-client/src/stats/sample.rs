@@ -1,16 +1,16 @@
-//! One sample: in ascending order, its mean, variance and quantiles, and the median that Locust would print; an
+//! One sample: its ascending order, mean, variance and quantiles, and the median that Locust would print; and an
 //! estimate with its interval.
 
 use serde::Serialize;
 
-/// Finite values in ascending order; never empty.
+/// Finite values in ascending order. There is at least one.
 ///
-/// Sorting a million values costs more than most statistics on them, so it is done once and shared.
+/// Sorting a million values costs more than most statistics of them, so it is done once and shared.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SortedSample(Vec<f64>);
 
 impl SortedSample {
-    /// Sorts a copy of `values`; `None` when there are none or one of them is not finite.
+    /// Sorts a copy of `values`. `None` when there are no values or one of them is not finite.
     #[must_use]
     pub fn new(values: &[f64]) -> Option<Self> {
         if values.is_empty() || values.iter().any(|value| !value.is_finite()) {
@@ -21,25 +21,25 @@ impl SortedSample {
         Some(Self(sorted))
     }
 
-    /// The values, ascending.
+    /// Returns the values, ascending.
     #[must_use]
     pub fn values(&self) -> &[f64] {
         &self.0
     }
 
-    /// How many values there are, at least one.
+    /// Returns the number of values, at least one.
     #[must_use]
     pub fn count(&self) -> usize {
         self.0.len()
     }
 
-    /// The smallest value.
+    /// Returns the smallest value.
     #[must_use]
     pub fn min(&self) -> f64 {
         self.0[0]
     }
 
-    /// The largest value.
+    /// Returns the largest value.
     #[must_use]
     pub fn max(&self) -> f64 {
         self.0[self.0.len() - 1]
@@ -58,7 +58,7 @@ pub struct Interval {
 }
 
 impl Interval {
-    /// The interval that reaches `half` to either side; `None` unless all three figures are finite.
+    /// Makes the interval that reaches `half` to either side. `None` unless all three figures are finite.
     pub(super) fn around(estimate: f64, half: f64) -> Option<Self> {
         Self {
             estimate,
@@ -68,8 +68,7 @@ impl Interval {
         .finite()
     }
 
-    /// Carries the three figures through a rising function, for example `exp_m1` from the log
-    /// scale to relative changes.
+    /// Applies a rising function to the three figures, for example `exp_m1` from the log scale to relative changes.
     #[must_use]
     pub fn map(self, rising: impl Fn(f64) -> f64) -> Self {
         Self {
@@ -79,7 +78,7 @@ impl Interval {
         }
     }
 
-    /// The interval of the opposite.
+    /// Returns the interval of the negated figure.
     pub(crate) fn negated(self) -> Self {
         Self {
             estimate: -self.estimate,
@@ -88,7 +87,7 @@ impl Interval {
         }
     }
 
-    /// The interval with both ends `by` further out.
+    /// Returns the interval with both ends moved out by `by`.
     pub(crate) fn widened(self, by: f64) -> Self {
         Self {
             low: self.low - by,
@@ -97,35 +96,34 @@ impl Interval {
         }
     }
 
-    /// The interval, unless one of its figures is not a finite number.
+    /// Returns the interval, unless one of its figures is not finite.
     pub(super) fn finite(self) -> Option<Self> {
         let figures = [self.estimate, self.low, self.high];
         figures.into_iter().all(f64::is_finite).then_some(self)
     }
 }
 
-/// Whether `confidence` is a level such as 0.95.
+/// Returns whether `confidence` is a level such as 0.95.
 pub(super) fn is_level(confidence: f64) -> bool {
     confidence > 0.0 && confidence < 1.0
 }
 
-/// Arithmetic mean; `None` for an empty sample and where its sum is not finite.
+/// Returns the arithmetic mean. `None` for an empty sample and where the sum is not finite.
 ///
-/// Summed with Neumaier's compensation ("Rundungsfehleranalyse einiger Verfahren zur Summation
-/// endlicher Summen", ZAMM 54, 1974): over a million requests the rounding of a plain sum reaches
-/// the tenth digit of a p-value.
+/// The sum uses Neumaier's compensation ("Rundungsfehleranalyse einiger Verfahren zur Summation endlicher Summen", ZAMM
+/// 54, 1974). Over a million requests the rounding of a plain sum reaches the tenth digit of a p-value.
 #[must_use]
 pub fn mean(sample: &[f64]) -> Option<f64> {
-    // Of an empty sample it would be 0 / 0.
+    // An empty sample would give 0 / 0.
     Some(compensated_sum(sample) / sample.len() as f64).filter(|mean| mean.is_finite())
 }
 
-/// Unbiased sample variance (divisor n - 1); `None` below two values and where it is not finite.
+/// Returns the unbiased sample variance (divisor n - 1). `None` below two values and where it is not finite.
 ///
-/// Two passes with the correction term of Chan, Golub & LeVeque, "Algorithms for Computing the
-/// Sample Variance" (The American Statistician 37, 1983), eq. 1.7: the naive sum of squares loses
-/// all digits when the spread is small beside the mean. Equal values have exactly 0, where the
-/// rounding of the mean would leave a remainder.
+/// The computation takes two passes with the correction term of Chan, Golub & LeVeque, "Algorithms for Computing the
+/// Sample Variance" (The American Statistician 37, 1983), eq. 1.7. The naive sum of squares loses all digits when the
+/// spread is small compared with the mean. Equal values give exactly 0, where the rounding of the mean would leave a
+/// remainder.
 #[must_use]
 pub fn variance(sample: &[f64]) -> Option<f64> {
     if sample.len() < 2 {
@@ -144,7 +142,7 @@ pub fn variance(sample: &[f64]) -> Option<f64> {
     found.is_finite().then_some(found)
 }
 
-/// Whether all values are equal.
+/// Returns whether all values are equal.
 pub(super) fn is_constant(sample: &[f64]) -> bool {
     sample.windows(2).all(|pair| pair[0] == pair[1])
 }
@@ -153,7 +151,7 @@ fn compensated_sum(values: &[f64]) -> f64 {
     let (mut sum, mut lost) = (0.0_f64, 0.0);
     for value in values {
         let next = sum + value;
-        // What the smaller of the two lost to the larger.
+        // The smaller of the two loses these digits.
         lost += if sum.abs() >= value.abs() {
             (sum - next) + value
         } else {
@@ -164,20 +162,20 @@ fn compensated_sum(values: &[f64]) -> f64 {
     sum + lost
 }
 
-/// Fewest observations that must lie above a quantile before it is worth printing.
+/// The fewest observations that must lie above a quantile before it is printed.
 const SUPPORTING_OBSERVATIONS: f64 = 10.0;
 
-/// Quantile `q` (0 to 1) of a sample in any order; `None` when it is empty, `q` is out of range or a
+/// Returns quantile `q` (0 to 1) of a sample in any order. `None` when the sample is empty, `q` is out of range or a
 /// value is not finite.
 ///
-/// Definition 7 of Hyndman & Fan, "Sample Quantiles in Statistical Packages" (The American
-/// Statistician 50, 1996): the default of R, NumPy, pandas and Excel's `PERCENTILE.INC`.
+/// Definition 7 of Hyndman & Fan, "Sample Quantiles in Statistical Packages" (The American Statistician 50, 1996). It
+/// is the default of R, NumPy, pandas and Excel's `PERCENTILE.INC`.
 #[must_use]
 pub fn quantile(sample: &[f64], q: f64) -> Option<f64> {
     quantile_of_sorted(SortedSample::new(sample)?.values(), q)
 }
 
-/// As [`quantile`], for a sample that is already in ascending order.
+/// Returns a quantile like [`quantile`], for a sample that is already in ascending order.
 #[must_use]
 pub fn quantile_of_sorted(sorted: &[f64], q: f64) -> Option<f64> {
     if sorted.is_empty() || !(0.0..=1.0).contains(&q) {
@@ -191,23 +189,21 @@ pub fn quantile_of_sorted(sorted: &[f64], q: f64) -> Option<f64> {
     Some(below + position.fract() * (above - below)).filter(|found| found.is_finite())
 }
 
-/// Whether `count` observations carry quantile `q`: at least ten of them must lie above it.
+/// Returns whether `count` observations support quantile `q`: at least ten of them must lie above it.
 ///
-/// A p99.9 of 1,000 values is one value; it changes by half from one definition of a percentile
-/// to the next.
+/// A p99.9 of 1,000 values is one value. It changes by half between two definitions of a percentile.
 #[must_use]
 pub fn quantile_is_supported(count: u64, q: f64) -> bool {
-    // The slack absorbs the rounding of 1 - q: 200 observations do carry the 95th percentile.
+    // The slack absorbs the rounding of 1 - q, because 200 observations do support the 95th percentile.
     count as f64 * (1.0 - q) >= SUPPORTING_OBSERVATIONS - 1e-9
 }
 
-// Locust's rounded percentiles, for the note on how far they are from the data.
+// Locust's rounded percentiles, which show how far they are from the data.
 //
-// Locust counts response times in buckets (its `stats.py`): whole milliseconds below 100, then
-// steps of 10, 100 and 1,000. At the 4 to 7 ms of a round trip over Kafka that is an error of
-// ten per cent and more.
+// Locust counts response times in buckets (its `stats.py`): whole milliseconds below 100, then steps of 10, 100 and
+// 1,000. At the 4 to 7 ms of a round trip over Kafka that is an error of ten per cent and more.
 
-/// The bucket of a response time, both in milliseconds; halves go to the even step, as in Python.
+/// Returns the bucket of a response time, both in milliseconds. Halves go to the even step, as in Python.
 fn locust_bucket(milliseconds: f64) -> f64 {
     let step = match milliseconds {
         below if below < 100.0 => 1.0,
@@ -218,14 +214,14 @@ fn locust_bucket(milliseconds: f64) -> f64 {
     (milliseconds / step).round_ties_even() * step
 }
 
-/// The median that Locust would print, in milliseconds: that of the buckets, kept between the
-/// smallest and the largest time.
+/// Returns the median that Locust would print, in milliseconds: that of the buckets, limited to the range from the
+/// smallest to the largest time.
 ///
-/// `None` where a time is negative.
+/// `None` if a time is negative.
 #[must_use]
 pub fn locust_median(milliseconds: &SortedSample) -> Option<f64> {
     let (smallest, largest) = (milliseconds.min(), milliseconds.max());
-    // Buckets rise with the time, so the median of the buckets is the bucket of the middle time.
+    // Buckets rise with the time, so the median of the buckets is the bucket of the median time.
     let middle = milliseconds.values()[(milliseconds.count() - 1) / 2];
     (smallest >= 0.0).then(|| locust_bucket(middle).clamp(smallest, largest))
 }

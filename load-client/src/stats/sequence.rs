@@ -1,18 +1,18 @@
-//! A confidence sequence: the interval of a mean that may be looked at after each value.
+//! A confidence sequence: the interval of a mean that holds for looks after each value.
 
 use crate::stats::sample::is_level;
 use crate::stats::{Interval, mean, variance};
 
-/// The interval of the mean of independent, normally distributed values that holds for all numbers of values at once,
-/// with probability 1 - `alpha`: whoever looks at it after each value and ends because of what it says is wrong no more
-/// often (Ville's inequality). Student's interval holds for one look only.
+/// Returns the interval of the mean of independent, normally distributed values that holds for all numbers of values at
+/// once, with probability 1 - `alpha`. If you look at it after each value, and stop because of the result, you are
+/// still not wrong more often (Ville's inequality). Student's interval holds for one look only.
 ///
-/// The variance is not known; the effect size, in standard deviations, has a normal prior around zero with standard
+/// The variance is not known. The effect size, in standard deviations, has a normal prior around zero with standard
 /// deviation `tau`. Wang and Ramdas, "Anytime-valid t-tests and confidence sequences for Gaussian means with unknown
 /// variance" (arXiv 2310.03722).
 ///
-/// `None` while it has no bound, which few values and a small `tau` make, without a spread that can be told, for a
-/// level outside (0, 1), and for a `tau` that is not above zero.
+/// `None` while the interval is infinite, which happens with few values and a small `tau`, without a measurable spread,
+/// for a level outside (0, 1), and for a `tau` that is not above zero.
 #[must_use]
 pub fn anytime_interval(values: &[f64], alpha: f64, tau: f64) -> Option<Interval> {
     let deviation = variance(values)?.sqrt();
@@ -20,14 +20,14 @@ pub fn anytime_interval(values: &[f64], alpha: f64, tau: f64) -> Option<Interval
     Interval::around(mean(values)?, half)
 }
 
-/// Half of the length of [`anytime_interval`] over `count` values with that standard deviation.
+/// Returns half of the length of [`anytime_interval`] over `count` values with that standard deviation.
 #[must_use]
 pub fn anytime_half_width(deviation: f64, count: u64, alpha: f64, tau: f64) -> Option<f64> {
     if count < 2 || !is_level(alpha) || !(tau > 0.0 && tau.is_finite()) {
         return None;
     }
     let (n, df) = (count as f64, (count - 1) as f64);
-    // The mean is held while the evidence against it, E, is below 1 / alpha:
+    // The interval contains the mean while the evidence E against the mean is below 1 / alpha:
     // ln E = -1/2 ln k + n/2 (ln(1 + t²/df) - ln(1 + t²/(df k))).
     let k = 1.0 + n * tau * tau;
     let most = (2.0 / n * (0.5 * k.ln() - alpha.ln())).exp();
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
     use crate::stats::paired_interval;
 
-    /// ln E of the mean, by the formula as it is printed.
+    /// Returns ln E of the mean, by the formula as it is printed.
     fn evidence(values: &[f64], mean_held: f64, tau: f64) -> f64 {
         let (n, df) = (values.len() as f64, values.len() as f64 - 1.0);
         let error = (variance(values).unwrap() / n).sqrt();

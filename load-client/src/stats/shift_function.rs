@@ -1,4 +1,4 @@
-//! How two distributions differ beyond their means: the shift function, on smooth quantiles, dominance, and their
+//! The differences of two distributions beyond their means: the shift function on smooth quantiles, dominance, and the
 //! largest distance.
 
 use serde::Serialize;
@@ -14,29 +14,28 @@ pub const SHIFT_PROBABILITIES: [f64; 11] =
 /// One point of a shift function.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct QuantileShift {
-    /// Which quantile, 0 to 1.
+    /// The quantile, 0 to 1.
     pub probability: f64,
-    /// The quantile of the baseline, by Harrell & Davis.
+    /// The value of the quantile in the baseline, by Harrell & Davis.
     pub baseline: f64,
-    /// The quantile of the changed run.
+    /// The value of the quantile in the changed run.
     pub changed: f64,
     /// Their difference, changed - baseline, with its simultaneous band.
     pub shift: Interval,
 }
 
-/// The shift function of two runs with simultaneous bands.
+/// Returns the shift function of two runs with simultaneous bands.
 ///
-/// K. Doksum, "Empirical Probability Plots and Statistical Inference for Nonlinear Models in the
-/// Two-Sample Case" (Annals of Statistics 2, 1974), on Harrell-Davis quantiles as R. R. Wilcox,
-/// "Comparing Two Independent Groups Via Multiple Quantiles" (The Statistician 44, 1995). The
-/// bands hold all quantiles together with the confidence asked for: each reaches c standard
-/// deviations of its bootstrap replicates, where c is the quantile of the largest studentised
-/// deviation over the probabilities (Davison & Hinkley, *Bootstrap Methods*, section 4.2.4).
-/// Replicates are of type-7 quantiles, which vary a little more than those of Harrell & Davis, so
-/// the bands err to the wide side.
+/// K. Doksum, "Empirical Probability Plots and Statistical Inference for Nonlinear Models in the Two-Sample Case"
+/// (Annals of Statistics 2, 1974), on Harrell-Davis quantiles as in R. R. Wilcox, "Comparing Two Independent Groups Via
+/// Multiple Quantiles" (The Statistician 44, 1995). The bands hold all quantiles together with the given confidence.
+/// Each band reaches c standard deviations of its bootstrap replicates, where c is the quantile of the largest
+/// studentised deviation over the probabilities (Davison & Hinkley, *Bootstrap Methods*, section 4.2.4). Replicates are
+/// of type-7 quantiles, which vary a little more than those of Harrell & Davis, so the bands are rather too wide than
+/// too narrow.
 ///
-/// `None` for the undefined cases of [`super::quantile_changes`], though values may be negative
-/// here, and for the undefined cases of [`harrell_davis`].
+/// `None` for the undefined cases of [`super::quantile_changes`], except that values may be negative here, and for the
+/// undefined cases of [`harrell_davis`].
 #[must_use]
 pub fn shift_function(
     pair: RunPair<'_>,
@@ -62,7 +61,7 @@ pub fn shift_function(
     probabilities.iter().zip(&deviations).map(shift).collect()
 }
 
-/// The c for which all replicates together stay within c standard deviations of their means.
+/// Returns the c for which all replicates together stay within c standard deviations of their means.
 fn simultaneous_factor(
     replicates: &[Vec<f64>],
     deviations: &[f64],
@@ -71,7 +70,7 @@ fn simultaneous_factor(
     let mut largest = vec![0.0_f64; replicates.first()?.len()];
     for (list, deviation) in replicates.iter().zip(deviations) {
         let centre = mean(list)?;
-        // A quantile that never moves needs no band.
+        // A quantile that is the same in all replicates needs no band.
         if *deviation > 0.0 {
             for (largest, value) in largest.iter_mut().zip(list) {
                 *largest = largest.max((value - centre).abs() / deviation);
@@ -81,7 +80,7 @@ fn simultaneous_factor(
     quantile(&largest, confidence)
 }
 
-/// Visits the distinct values of both samples in ascending order, with how often each sample has them.
+/// Visits the distinct values of both samples in ascending order, with the number of times each sample has them.
 fn merge(first: &SortedSample, second: &SortedSample, mut visit: impl FnMut(f64, f64)) {
     let (mut left, mut right) = (first.values(), second.values());
     let smallest = |left: &[f64], right: &[f64]| {
@@ -99,27 +98,29 @@ fn take_equal(values: &mut &[f64], value: f64) -> f64 {
     count as f64
 }
 
-/// Cliff's delta, P(first > second) - P(first < second), from -1 to 1, by one walk through both samples: O(m + n).
+/// Returns Cliff's delta, P(first > second) - P(first < second), from -1 to 1. O(m + n).
 ///
-/// N. Cliff, "Dominance statistics: Ordinal analyses to answer ordinal questions" (Psychological
-/// Bulletin 114, 1993). With the changed run's latencies first, below zero means that the change is
-/// faster.
+/// N. Cliff, "Dominance statistics: Ordinal analyses to answer ordinal questions" (Psychological Bulletin 114, 1993).
+/// If the changed run's latencies come first, a value below zero means that the change is faster.
 #[must_use]
 pub fn cliffs_delta(first: &SortedSample, second: &SortedSample) -> f64 {
     let (difference, pairs) = dominance(first, second);
     difference / pairs
 }
 
-/// The probability that a value of the first sample is smaller than one of the second, equal ones counted half.
+/// Returns the probability that a value of the first sample is smaller than a value of the second. Equal values count
+/// half.
 ///
-/// The "common language effect size" of McGraw & Wong (Psychological Bulletin 111, 1992): (1 - Cliff's delta) / 2.
+/// It equals (1 - Cliff's delta) / 2, and is the "common language effect size" of McGraw & Wong (Psychological Bulletin
+/// 111, 1992).
 #[must_use]
 pub fn probability_smaller(first: &SortedSample, second: &SortedSample) -> f64 {
     let (difference, pairs) = dominance(first, second);
     (pairs - difference) / (2.0 * pairs)
 }
 
-/// In how many more pairs the first value is larger than in how many it is smaller, and how many pairs there are.
+/// Returns the number of pairs whose first value is larger minus the number whose first value is smaller, and the
+/// number of all pairs.
 fn dominance(first: &SortedSample, second: &SortedSample) -> (f64, f64) {
     let (m, n) = (first.count() as f64, second.count() as f64);
     let (mut difference, mut seconds_below) = (0.0, 0.0);
@@ -131,8 +132,8 @@ fn dominance(first: &SortedSample, second: &SortedSample) -> (f64, f64) {
     (difference, m * n)
 }
 
-/// The largest distance between the two empirical distribution functions, 0 to 1: it notices what medians miss,
-/// such as the same median and a spread that exploded.
+/// Returns the largest distance between the two empirical distribution functions, 0 to 1. It detects changes that
+/// medians miss, such as the same median with a much larger spread.
 ///
 /// N. Smirnov, "Table for Estimating the Goodness of Fit of Empirical Distributions" (Annals of Mathematical
 /// Statistics 19, 1948).
@@ -143,7 +144,7 @@ pub fn kolmogorov_smirnov_distance(first: &SortedSample, second: &SortedSample) 
     merge(first, second, |firsts, seconds| {
         i += firsts;
         j += seconds;
-        // Whole numbers, so that equal functions have a distance of exactly 0.
+        // Whole numbers give equal functions a distance of exactly 0.
         largest = largest.max((i * n - j * m).abs());
     });
     largest / (m * n)
@@ -152,11 +153,10 @@ pub fn kolmogorov_smirnov_distance(first: &SortedSample, second: &SortedSample) 
 /// From this shape parameter on, the weights are integrals of a smooth hump.
 const SMOOTH_FROM: f64 = 8.0;
 
-/// Standard deviations of the weights beyond which they no longer change the last digit.
+/// Weights beyond this many standard deviations do not change the last digit.
 const REACH: f64 = 12.0;
 
-/// Nodes and weights of five-point Gauss-Legendre quadrature on [-1, 1] (Abramowitz & Stegun
-/// 25.4.30).
+/// Nodes and weights of five-point Gauss-Legendre quadrature on [-1, 1] (Abramowitz & Stegun 25.4.30).
 const NODES: [(f64, f64); 5] = [
     (-0.906_179_845_938_664, 0.236_926_885_056_189_08),
     (-0.538_469_310_105_683_1, 0.478_628_670_499_366_47),
@@ -165,12 +165,12 @@ const NODES: [(f64, f64); 5] = [
     (0.906_179_845_938_664, 0.236_926_885_056_189_08),
 ];
 
-/// Quantile `q` of a sample by Harrell & Davis, "A new distribution-free quantile estimator"
-/// (Biometrika 69, 1982).
+/// Returns quantile `q` of a sample by Harrell & Davis, "A new distribution-free quantile estimator" (Biometrika 69,
+/// 1982).
 ///
-/// Value i of n weighs what the Beta((n+1) q, (n+1)(1-q)) distribution has between (i-1)/n and
-/// i/n. It varies less from sample to sample than an interpolated order statistic, and moves
-/// smoothly on rounded data. O(sqrt n) after sorting. `None` unless 0 < q < 1.
+/// The weight of value i of n is the probability of the Beta((n+1) q, (n+1)(1-q)) distribution between (i-1)/n and i/n.
+/// This quantile varies less from sample to sample than an interpolated order statistic, and changes smoothly on
+/// rounded data. O(sqrt n) after sorting. `None` unless 0 < q < 1.
 #[must_use]
 pub fn harrell_davis(sample: &SortedSample, q: f64) -> Option<f64> {
     if !(q > 0.0 && q < 1.0) {
@@ -182,7 +182,7 @@ pub fn harrell_davis(sample: &SortedSample, q: f64) -> Option<f64> {
     let centre = a / (a + b);
     let deviation = (centre * (1.0 - centre) / (a + b + 1.0)).sqrt();
     let smooth = a.min(b) >= SMOOTH_FROM;
-    // The tails of the few-valued side are longer than normal, so nothing is cut off there.
+    // On the side with few values the tails are longer than normal, so nothing is cut off there.
     let reach = if smooth {
         REACH * deviation * count
     } else {
@@ -190,7 +190,7 @@ pub fn harrell_davis(sample: &SortedSample, q: f64) -> Option<f64> {
     };
     let from = (centre * count - reach).floor().max(0.0) as usize;
     let to = ((centre * count + reach).ceil() as usize).min(values.len());
-    // Taken from the middle value, so that constants stay what they are and nothing overflows.
+    // Measured from the middle value, so that constants stay unchanged and nothing overflows.
     let origin = values[(centre * count) as usize];
     let (mut weighted, mut total) = (0.0, 0.0);
     for (index, value) in values.iter().enumerate().take(to).skip(from) {
@@ -205,7 +205,7 @@ pub fn harrell_davis(sample: &SortedSample, q: f64) -> Option<f64> {
     Some(origin + weighted / total).filter(|found| found.is_finite())
 }
 
-/// The weight by quadrature, up to a factor that all weights share.
+/// Computes the weight by quadrature, up to a factor that all weights share.
 fn smooth_weight(index: f64, count: f64, a: f64, b: f64) -> f64 {
     // Relative to the top of the hump, where neither factor overflows.
     let top = (a - 1.0) / (a + b - 2.0);
@@ -306,11 +306,11 @@ mod tests {
 
     #[test]
     fn pairs_are_counted_as_by_hand() {
-        // Of eight pairs the first is smaller in four and larger in two.
+        // The first value is smaller in four of eight pairs, and larger in two.
         let (first, second) = (sorted(&[1.0, 2.0, 2.0, 5.0]), sorted(&[2.0, 4.0]));
         assert_eq!(cliffs_delta(&first, &second), -0.25);
         assert_eq!(probability_smaller(&first, &second), 0.625);
-        // Out of Cliff's delta, -0.57, it would be 0.7849999999999999.
+        // Computed from Cliff's delta, -0.57, it would be 0.7849999999999999.
         let thousand: Vec<f64> = (1..=1000).map(f64::from).collect();
         let smaller = probability_smaller(&sorted(&thousand), &sorted(&[785.5]));
         assert_eq!(smaller, 0.785);

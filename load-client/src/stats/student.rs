@@ -1,4 +1,4 @@
-//! Student's t: its distribution, the intervals and tests of means that rest on it, and that of a slope.
+//! Student's t: its distribution, the intervals and tests of means that use it, and the test of a slope.
 
 use serde::Serialize;
 use statrs::distribution::{Continuous, ContinuousCDF, StudentsT};
@@ -6,14 +6,14 @@ use statrs::distribution::{Continuous, ContinuousCDF, StudentsT};
 use crate::stats::sample::is_level;
 use crate::stats::{Interval, PValue, mean, variance};
 
-/// P(|T| >= |t|) with `df` degrees of freedom; `None` unless `df` is above zero and `t` a number.
+/// Returns P(|T| >= |t|) with `df` degrees of freedom. `None` unless `df` is above zero and `t` is a number.
 #[must_use]
 pub fn two_sided_p(t: f64, df: f64) -> Option<PValue> {
     let tail = distribution(df).filter(|_| !t.is_nan())?.sf(t.abs());
     Some(PValue::new(2.0 * tail))
 }
 
-/// The t with P(|T| >= t) = `alpha`, for example 2.571 for `alpha` 0.05 and 5 degrees of freedom.
+/// Returns the t with P(|T| >= t) = `alpha`, for example 2.571 for `alpha` 0.05 and 5 degrees of freedom.
 #[must_use]
 pub fn two_sided_critical_value(alpha: f64, df: f64) -> Option<f64> {
     if !(alpha > 0.0 && alpha < 1.0) {
@@ -21,8 +21,7 @@ pub fn two_sided_critical_value(alpha: f64, df: f64) -> Option<f64> {
     }
     let distribution = distribution(df)?;
     let start = -distribution.inverse_cdf(alpha / 2.0);
-    // The start is good to seven digits with thousands of degrees of freedom; a step of Newton's method brings
-    // the rest.
+    // With thousands of degrees of freedom the start is good to seven digits. A step of Newton's method gives the rest.
     Some(start + (distribution.sf(start) - alpha / 2.0) / distribution.pdf(start))
 }
 
@@ -31,13 +30,13 @@ fn distribution(df: f64) -> Option<StudentsT> {
     StudentsT::new(0.0, 1.0, df).ok()
 }
 
-/// Most blocks that [`blocks_for_half_width`] looks at; beyond it the answer is "far too many".
+/// The most blocks that [`blocks_for_half_width`] tries. Beyond it the answer is "far too many".
 const MAX_BLOCKS: u64 = 10_000;
 
-/// The interval of the mean of paired differences: Student's t with K - 1 degrees of freedom.
+/// Returns the interval of the mean of paired differences, by Student's t with K - 1 degrees of freedom.
 ///
-/// "Student", "The probable error of a mean" (Biometrika 6, 1908). `None` below two pairs and for a level
-/// outside (0, 1).
+/// "Student", "The probable error of a mean" (Biometrika 6, 1908). `None` for a level outside (0, 1) and below two
+/// pairs.
 #[must_use]
 pub fn paired_interval(differences: &[f64], confidence: f64) -> Option<Interval> {
     if !is_level(confidence) {
@@ -49,12 +48,12 @@ pub fn paired_interval(differences: &[f64], confidence: f64) -> Option<Interval>
     Interval::around(estimate, half)
 }
 
-/// The relative change over blocks that hold one baseline and one changed run each: -0.3 is 30 % less.
+/// Returns the relative change over blocks with one baseline and one changed run each: -0.3 is 30 % less.
 ///
-/// Ratios are averaged as logarithms, so that halving and doubling cancel; the interval is
-/// Student's t on the K differences (P. J. Fleming & J. J. Wallace, "How not to lie with
-/// statistics", CACM 29, 1986, for the geometric mean). `None` below two blocks, for sides of
-/// different length, where a figure is not above zero, and for a level outside (0, 1).
+/// Ratios are averaged as logarithms, so that halving and doubling cancel. The interval is Student's t on the K
+/// differences (P. J. Fleming & J. J. Wallace, "How not to lie with statistics", CACM 29, 1986, for the geometric
+/// mean). `None` below two blocks, for sides of different length, where a figure is not above zero, and for a level
+/// outside (0, 1).
 #[must_use]
 pub fn paired_log_ratio(baseline: &[f64], changed: &[f64], confidence: f64) -> Option<Interval> {
     if baseline.len() != changed.len() {
@@ -67,7 +66,8 @@ pub fn paired_log_ratio(baseline: &[f64], changed: &[f64], confidence: f64) -> O
     Some(paired_interval(&log_ratios, confidence)?.map(f64::exp_m1))
 }
 
-/// ln(new / old); `None` unless both are above zero and finite, and where their quotient leaves the range of doubles.
+/// Returns ln(new / old). `None` unless both are above zero and finite, and where their quotient leaves the range of
+/// doubles.
 #[must_use]
 pub fn log_ratio(old: f64, new: f64) -> Option<f64> {
     (old > 0.0 && new > 0.0)
@@ -75,12 +75,13 @@ pub fn log_ratio(old: f64, new: f64) -> Option<f64> {
         .filter(|ratio| ratio.is_finite())
 }
 
-/// A t-test: do two means differ?
+/// A t-test of the difference between two means.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct TTest {
-    /// The t statistic; positive when the differences, or those of the first sample to the second, lie above zero.
+    /// The t statistic. It is positive when the differences, or those of the first sample to the second, lie above
+    /// zero.
     pub t: f64,
-    /// Degrees of freedom; with Welch's test they need not be whole.
+    /// Degrees of freedom. With Welch's test they need not be whole.
     pub df: f64,
     /// Two-sided p-value.
     pub p: PValue,
@@ -93,7 +94,7 @@ impl TTest {
     }
 }
 
-/// Student's paired t-test, two-sided, beside the interval of [`paired_interval`].
+/// Applies Student's paired t-test, two-sided, which goes with the interval of [`paired_interval`].
 ///
 /// `None` below two pairs and when all differences are equal.
 #[must_use]
@@ -106,15 +107,15 @@ pub fn paired_t_test(differences: &[f64]) -> Option<TTest> {
     TTest::new(mean(differences)? / error, count - 1.0)
 }
 
-/// The fewest blocks whose interval has a half-width below `target`, given what it is over so many blocks, which falls
-/// with their number; `None` when that takes more than 10,000.
+/// Returns the fewest blocks whose interval has a half-width below `target`. `half_width` gives the half-width for a
+/// number of blocks, and falls with it. `None` when more than 10,000 blocks are needed.
 #[must_use]
 pub fn blocks_for_half_width(target: f64, half_width: impl Fn(u64) -> Option<f64>) -> Option<u64> {
     if target.is_nan() || target <= 0.0 {
         return None;
     }
     let narrow_enough = |blocks: u64| half_width(blocks).is_some_and(|half| half < target);
-    // The first that fits is found by halving.
+    // A bisection finds the first number that fits.
     let (mut too_few, mut enough) = (1, MAX_BLOCKS + 1);
     while enough - too_few > 1 {
         let middle = too_few + (enough - too_few) / 2;
@@ -126,21 +127,22 @@ pub fn blocks_for_half_width(target: f64, half_width: impl Fn(u64) -> Option<f64
     (enough <= MAX_BLOCKS).then_some(enough)
 }
 
-/// Half of the length of [`paired_interval`] over `count` differences with that standard deviation, at level 1 - `alpha`.
+/// Returns half of the length of [`paired_interval`] over `count` differences with that standard deviation. Its level
+/// is 1 - `alpha`.
 #[must_use]
 pub fn paired_half_width(deviation: f64, count: u64, alpha: f64) -> Option<f64> {
     let df = count.checked_sub(1).filter(|df| *df > 0)? as f64;
     Some(two_sided_critical_value(alpha, df)? * deviation / (count as f64).sqrt())
 }
 
-/// Welch's unequal-variances t-test, two-sided, with Welch–Satterthwaite degrees of freedom.
+/// Applies Welch's unequal-variances t-test, two-sided, with Welch–Satterthwaite degrees of freedom.
 ///
-/// B. L. Welch, "The generalization of 'Student's' problem when several different population
-/// variances are involved" (Biometrika 34, 1947). `None` when a sample has fewer than two values,
-/// neither has any spread, or a value is not finite.
+/// B. L. Welch, "The generalization of 'Student's' problem when several different population variances are involved"
+/// (Biometrika 34, 1947). `None` when a sample has fewer than two values, neither has any spread, or a value is not
+/// finite.
 ///
-/// The seed's article uses it on requests. It takes them as independent, which they are not: see `compare`
-/// for the method that the verdict rests on.
+/// The article uses it on requests. It treats them as independent, which they are not. See `compare` for the method
+/// behind the verdict.
 #[must_use]
 pub fn welch(first: &[f64], second: &[f64]) -> Option<TTest> {
     // The squared standard error, and its degrees of freedom.
@@ -162,23 +164,23 @@ pub fn welch(first: &[f64], second: &[f64]) -> Option<TTest> {
     )
 }
 
-/// The slope of the straight line of least squares, with its test.
+/// The slope of the least-squares line, with its test.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LinearTrend {
     /// Change of the value per unit of time.
     pub slope: f64,
-    /// Two-sided p-value of a slope of zero.
+    /// Two-sided p-value for a slope of zero.
     pub p: PValue,
 }
 
-/// The linear trend of a series of points (time, value), with Student's t-test of its slope, n - 2 degrees
-/// of freedom.
+/// Returns the linear trend of a series of points (time, value), with Student's t-test of its slope, n - 2 degrees of
+/// freedom.
 ///
-/// Fisher, "The Goodness of Fit of Regression Formulae, and the Distribution of Regression Coefficients"
-/// (Journal of the Royal Statistical Society 85, 1922). For few points, of which the ranks that [`super::trend`]
-/// takes tell too little; their deviations should be about normal.
+/// Fisher, "The Goodness of Fit of Regression Formulae, and the Distribution of Regression Coefficients" (Journal of
+/// the Royal Statistical Society 85, 1922). It is for few points, where the ranks of [`super::trend`] say too little.
+/// The deviations should be about normal.
 ///
-/// `None` below three points, when all have one time, when all lie on a line, and where something is not
+/// `None` below three points, when all points have the same time, when all lie on a line, and where a value is not
 /// finite.
 #[must_use]
 pub fn linear_trend(points: &[(f64, f64)]) -> Option<LinearTrend> {
@@ -223,7 +225,7 @@ mod tests {
 
     #[test]
     fn closed_forms_hold() {
-        // One degree of freedom is the Cauchy distribution, two have p = 1 - t / sqrt(2 + t²).
+        // One degree of freedom gives the Cauchy distribution. Two have p = 1 - t / sqrt(2 + t²).
         let cauchy = 1.0 - 2.0 / std::f64::consts::PI * 3.0_f64.atan();
         assert_close(p(3.0, 1.0), cauchy, 1e-14);
         let two = 1.0 - 1.5 / (2.0 + 1.5_f64 * 1.5).sqrt();
@@ -322,7 +324,8 @@ mod tests {
 
     #[test]
     fn a_line_through_few_points_is_tested_by_student() {
-        // Residuals' squares 1.1: t = 0.9 / sqrt(1.1 / 3 / 10) = 4.7001; p by the closed form for 3 df.
+        // The squares of the residuals add up to 1.1: t = 0.9 / sqrt(1.1 / 3 / 10) = 4.7001. The p is by the closed
+        // form for 3 degrees of freedom.
         let points = [(1.0, 1.0), (2.0, 2.0), (3.0, 4.0), (4.0, 4.0), (5.0, 4.5)];
         let found = linear_trend(&points).unwrap();
         assert!((found.slope - 0.9).abs() < 1e-12, "{found:?}");

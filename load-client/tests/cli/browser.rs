@@ -1,8 +1,8 @@
-//! Headless Chromium, told what to do over the Chrome DevTools protocol.
+//! Controls headless Chromium over the Chrome DevTools protocol.
 //!
-//! The protocol goes through a pipe (`--remote-debugging-pipe`: JSON, each message ended by a zero
-//! byte), so no crate for WebSockets is needed and no port is open. Chromium wants file descriptors 3
-//! and 4 for it, which the shell makes of 0 and 1.
+//! The protocol uses a pipe (`--remote-debugging-pipe`: JSON, with a zero byte after each message), so it needs no
+//! crate for WebSockets and opens no port. Chromium uses file descriptors 3 and 4 for it. The shell duplicates them
+//! from 0 and 1.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -13,9 +13,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// Nothing but loopback resolves.
+/// Only loopback addresses resolve.
 const NO_NETWORK: &str = "MAP * ~NOTFOUND , EXCLUDE 127.0.0.1";
-/// For a failed test to end, no more.
+/// Only ends a failed test.
 const PATIENCE: Duration = Duration::from_secs(90);
 
 pub(crate) struct Browser {
@@ -24,7 +24,7 @@ pub(crate) struct Browser {
     from: Receiver<Value>,
     calls: u64,
     session: Option<String>,
-    /// What the page complained of: exceptions, errors and warnings on the console.
+    /// The complaints of the page: exceptions, and errors and warnings on the console.
     pub(crate) complaints: Vec<String>,
     finished_downloads: usize,
     pub(crate) downloads: TempDir,
@@ -35,7 +35,7 @@ impl Browser {
     /// Starts Chromium with one blank page.
     pub(crate) fn start() -> Self {
         let (profile, downloads) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        // The sandbox refuses to work for root, as whom containers run.
+        // The sandbox does not work for root, the user of containers.
         let sandbox = if rustix::process::geteuid().is_root() {
             "--no-sandbox"
         } else {
@@ -96,13 +96,13 @@ impl Browser {
         }
     }
 
-    /// Opens an address; answers when the page has loaded.
+    /// Opens an address. Returns when the page has loaded.
     pub(crate) fn open(&mut self, address: &str) {
         self.call("Page.navigate", json!({ "url": address }));
         self.wait_for("document.readyState === 'complete'");
     }
 
-    /// The value of an expression, promises awaited.
+    /// Returns the value of an expression, after its promises have resolved.
     pub(crate) fn evaluate(&mut self, expression: &str) -> Value {
         let parameters =
             json!({ "expression": expression, "awaitPromise": true, "returnByValue": true });
@@ -129,7 +129,7 @@ impl Browser {
         assert_eq!(holds, true, "never: {condition}\n{}", self.evaluate(text));
     }
 
-    /// Presses the mouse in the middle of an element, as a person does.
+    /// Presses the mouse in the middle of an element.
     #[track_caller]
     pub(crate) fn click(&mut self, selector: &str) {
         self.wait_for(&format!(
@@ -151,7 +151,7 @@ impl Browser {
         }
     }
 
-    /// The middle of an element, which is scrolled into view.
+    /// Scrolls an element into view, and returns its middle.
     fn place(&mut self, selector: &str) -> (Value, Value) {
         let place = self.evaluate(&format!(
             "(() => {{ const found = document.querySelector({selector:?}); found.scrollIntoView({{ block: 'center' }});
@@ -160,13 +160,13 @@ impl Browser {
         (place[0].clone(), place[1].clone())
     }
 
-    /// Sets a field of a form, as typing does.
+    /// Sets a field of a form, like typing.
     pub(crate) fn fill(&mut self, selector: &str, value: &str) {
         self.evaluate(&format!("document.querySelector({selector:?}).select()"));
         self.call("Input.insertText", json!({ "text": value }));
     }
 
-    /// Waits for a file to arrive in full; answers its content.
+    /// Waits until a file has arrived in full, and returns its content.
     pub(crate) fn downloaded(&mut self, file: &str) -> String {
         while self.finished_downloads == 0 {
             let message = self.from.recv_timeout(PATIENCE).unwrap();
@@ -185,7 +185,7 @@ impl Browser {
         self.call("Emulation.setEmulatedMedia", json!({ "features": feature }));
     }
 
-    /// Takes a picture of what is to be seen, as PNG.
+    /// Takes a picture of the visible page, as PNG.
     pub(crate) fn picture(&mut self, path: &Path) {
         let shot = self.call("Page.captureScreenshot", json!({ "format": "png" }));
         let mut decode = Command::new("base64")
@@ -252,7 +252,7 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // The end of the pipe is the end of Chromium.
+        // Chromium ends when its pipe is closed.
         self.to = None;
         let _ = self.child.wait();
     }

@@ -1,10 +1,10 @@
-//! What bodies must say: `--expect-body` and `expect_body`.
+//! Conditions on the bodies of replies: `--expect-body` and `expect_body`.
 
 use crate::measured::{ERROR, NAME, STATUS, assert_all_ok, assert_error, orders, run, write};
 use crate::responder::{Received, Reply, Responder};
 use crate::support::client;
 
-/// The order service with a body: an order that is open.
+/// Answers like the order service, with an open order as the body.
 fn open_orders(request: &Received) -> Vec<Reply> {
     let mut replies = orders(request);
     for reply in &mut replies {
@@ -113,7 +113,7 @@ fn bodies_that_are_as_expected_change_nothing() {
 }
 
 #[test]
-fn what_is_no_check_is_refused_with_its_flag_or_variable() {
+fn invalid_checks_are_refused_with_their_flag_or_variable() {
     let host = ["run", "--host", "kafka://127.0.0.1:1"];
     let refused = |arguments: &[&str]| client().args(host).args(arguments).output().unwrap();
     let takes = [
@@ -121,7 +121,7 @@ fn what_is_no_check_is_refused_with_its_flag_or_variable() {
         "json:/POINTER=VALUE",
     ];
     assert_error(&refused(&["--expect-body", "paid"]), 2, &takes);
-    let regex = ["'--expect-body <CHECK>': no regular expression: unclosed group"];
+    let regex = ["'--expect-body <CHECK>': not a regular expression: unclosed group"];
     assert_error(&refused(&["--expect-body", "regex:("]), 2, &regex);
     let both = ["--expect-body", "text:a", "--publish-only"];
     assert_error(&refused(&both), 2, &["--expect-body", "--publish-only"]);

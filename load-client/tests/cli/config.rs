@@ -44,7 +44,7 @@ fn a_file_gives_flags_and_the_command_line_wins() {
 }
 
 #[test]
-fn what_is_wrong_with_a_file_is_told_with_its_place() {
+fn errors_in_a_file_are_reported_with_their_place() {
     let folder = tempfile::tempdir().unwrap();
     let config = |text: &str| {
         write(&folder, "run.toml", text);

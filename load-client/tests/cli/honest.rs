@@ -1,5 +1,5 @@
-//! Figures that must not flatter: of a service that freezes, of a client that stands still, of users that
-//! wait for their client.
+//! Figures must not look better than the truth if a service freezes, a client stands still, or users wait for their
+//! client.
 
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -21,7 +21,8 @@ const INTENDED: usize = 4;
 const SENT: usize = 5;
 const REPLIED: usize = 6;
 
-/// A service that answers for this long from its first request on, and tells when it was asked first.
+/// Starts a service that answers for this long from its first request on. The receiver gets a message at the first
+/// request.
 fn freezing_after(time: Duration) -> (Responder, Receiver<()>) {
     let (asked, first) = channel();
     let start = std::sync::OnceLock::new();
@@ -42,7 +43,7 @@ fn answering() -> (Responder, Receiver<()>) {
     freezing_after(Duration::from_secs(3600))
 }
 
-/// A command with all files in a folder.
+/// Makes a command with all files in a folder.
 fn client(service: &Responder, folder: &Path, arguments: &[&str]) -> Command {
     let mut command = service.client();
     command.current_dir(folder).args(arguments);
@@ -56,12 +57,12 @@ fn json(folder: &TempDir) -> Value {
     serde_json::from_slice(&std::fs::read(folder.path().join("run.json")).unwrap()).unwrap()
 }
 
-/// The reasons against a run; empty of a valid one.
+/// Returns the reasons against a run, an empty text for a valid run.
 fn reasons(json: &Value) -> String {
     json["validity"]["findings"].to_string()
 }
 
-/// Sends a signal once the service was asked and so long after it.
+/// Sends a signal `wait` after the first request to the service.
 fn signal_after(child: &Child, first: &Receiver<()>, wait: Duration, signal: Signal) {
     first.recv_timeout(Duration::from_secs(60)).unwrap();
     sleep(wait);
@@ -78,7 +79,7 @@ fn end(child: Child) -> Output {
 fn throughput_of_a_service_that_froze_is_over_the_time_that_was_asked_for() {
     let (service, _first) = freezing_after(Duration::from_secs(1));
     let folder = tempfile::tempdir().unwrap();
-    // At most 50 a second are good, for one second of three.
+    // At most 50 replies a second are good, for one second of three.
     let load = ["--pace", "20ms", "-t", "3s", "--timeout", "3s"];
     let limits = ["--fail-on", "rps>=30", "--fail-on", "failures<50%"];
     let mut command = client(&service, folder.path(), &[&load[..], &limits].concat());
@@ -104,7 +105,7 @@ fn throughput_of_a_service_that_froze_is_over_the_time_that_was_asked_for() {
         (&*stats[0][NAME], stats[0][9].parse()),
         ("createOrder", Ok(rate))
     );
-    // `compare` finds the window in the JSON beside, and says so where there is none.
+    // `compare` finds the window in the JSON beside the CSV, and warns if there is none.
     let csv = folder.path().join("run.csv");
     let compared = read_run(&csv).unwrap().throughput.unwrap();
     assert!((compared - throughput).abs() < 1e-9, "{compared}");
@@ -118,7 +119,7 @@ fn throughput_of_a_service_that_froze_is_over_the_time_that_was_asked_for() {
 fn a_run_that_was_stopped_is_measured_up_to_that_moment() {
     let (service, first) = freezing_after(Duration::from_millis(500));
     let folder = tempfile::tempdir().unwrap();
-    // The request in flight is waited for until after the run time.
+    // The program waits for the request in flight until after the run time.
     let load = ["-t", "3s", "--timeout", "4s"];
     let child = client(&service, folder.path(), &load).spawn().unwrap();
     signal_after(&child, &first, Duration::from_secs(1), Signal::INT);
@@ -131,7 +132,7 @@ fn a_run_that_was_stopped_is_measured_up_to_that_moment() {
 }
 
 #[test]
-fn a_client_that_stood_still_is_no_witness() {
+fn a_run_is_invalid_if_its_client_stood_still() {
     for load in [&["-u", "2"][..], &["--rate", "40/s"]] {
         let (service, first) = answering();
         let folder = tempfile::tempdir().unwrap();
@@ -146,7 +147,7 @@ fn a_client_that_stood_still_is_no_witness() {
         assert_eq!(output.status.code(), Some(5), "{json}");
         let reasons = reasons(&json);
         assert!(reasons.contains("stood still"), "{reasons}");
-        // 240 requests have a 95th percentile and no 99th.
+        // 240 requests have a 95th percentile, but no 99th.
         let is_open = load[0] == "--rate";
         assert_eq!(
             reasons.contains("p95 of the schedule lag"),
@@ -160,7 +161,7 @@ fn a_client_that_stood_still_is_no_witness() {
 fn users_that_wait_for_their_client_are_found_by_littles_law() {
     let (service, _first) = answering();
     let folder = tempfile::tempdir().unwrap();
-    // A body that takes long to fill in, between a reply and the next request.
+    // This body takes long to fill in, between a reply and the next request.
     std::fs::write(folder.path().join("body"), "{uuid}".repeat(3000)).unwrap();
     let body = ["--template", "--body", "body"];
     let load = [&body[..], &["-t", "4s"]].concat();
@@ -171,7 +172,7 @@ fn users_that_wait_for_their_client_are_found_by_littles_law() {
 }
 
 #[test]
-fn a_paced_user_that_a_slow_reply_held_up_was_to_send_earlier() {
+fn a_paced_user_delayed_by_a_slow_reply_was_planned_earlier() {
     let asked = std::sync::atomic::AtomicU32::new(0);
     let service = Responder::start(&["createOrder"], &["createOrder.reply"], move |request| {
         if asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 5 {
@@ -188,7 +189,7 @@ fn a_paced_user_that_a_slow_reply_held_up_was_to_send_earlier() {
     rows.sort_by_key(|row| number(row, SENT));
     let (stalled, next) = (&rows[5], &rows[6]);
     assert!(number(stalled, REPLIED) - number(stalled, SENT) > 900_000_000);
-    // It was to be sent one pace after the stalled one at the latest, and waited for its reply.
+    // It was planned at most one pace after the stalled request, and waited for its reply.
     assert!(number(next, INTENDED) <= number(stalled, SENT) + 100_000_000);
     assert!(number(next, SENT) - number(next, INTENDED) > 800_000_000);
     assert!(

@@ -12,7 +12,7 @@ const REPLIED: usize = 6;
 const ACKED: usize = 10;
 const LENGTH: usize = 11;
 
-/// Runs the client with files in this folder; the run must succeed.
+/// Runs the client with its files in this folder. The run must succeed.
 fn run(service: &Service, folder: &Path, arguments: &[&str]) -> Output {
     let mut command = service.client();
     command
@@ -48,7 +48,7 @@ fn an_open_loop_sends_its_schedule_and_stamps_each_step() {
         assert!(number(row, SENT) >= number(row, INTENDED), "{row:?}");
         assert!(number(row, REPLIED) > number(row, SENT), "{row:?}");
         assert_eq!(row[LENGTH], "2", "{row:?}");
-        // A reply may overtake the acknowledgement of its request, which is unknown then.
+        // A reply may arrive before the acknowledgement of its request. The acknowledgement is then unknown.
         if !row[ACKED].is_empty() {
             let acked = number(row, ACKED);
             assert!((number(row, SENT)..=number(row, REPLIED)).contains(&acked));
@@ -88,7 +88,7 @@ fn a_stress_run_ends_with_the_step_that_breaks() {
         Service::start(Behaviour::Answer("200")),
         tempfile::tempdir().unwrap(),
     );
-    // A limit that no network holds breaks at the first of the steps, which are of 6 s.
+    // No network can keep this limit, so it breaks at the first step. A step takes 6 s.
     let stress = ["--rate", "40/s", "--preset", "stress", "-t", "60s"];
     let output = run(
         &service,
@@ -105,8 +105,8 @@ fn a_stress_run_ends_with_the_step_that_breaks() {
 }
 
 #[test]
-fn a_search_shuts_the_highest_rate_in_and_ends_the_run() {
-    // One after the other: no more than 250 a second, whatever the machine does.
+fn a_search_encloses_the_highest_rate_and_ends_the_run() {
+    // The service answers one request after the other, at most 250 a second on any machine.
     let service = Service::start(Behaviour::Work(Duration::from_millis(4)));
     let folder = tempfile::tempdir().unwrap();
     let search = ["--rate", "1000/s", "--preset", "capacity", "-t", "24s"];
@@ -117,7 +117,7 @@ fn a_search_shuts_the_highest_rate_in_and_ends_the_run() {
     assert_eq!(json["ended_by"] == "search", found["is_complete"] == true);
     let held = found["held_per_second"].as_f64().unwrap_or_default();
     let broke = found["broke_per_second"].as_f64().unwrap();
-    // What is late by less than the limit at the end of a probe of 0.96 s holds.
+    // A rate holds if, at the end of a probe of 0.96 s, requests are late by less than the limit.
     assert!(held < 280.0 && held < broke, "{found}");
     let error = String::from_utf8_lossy(&output.stderr);
     let sentence = found["sentence"].as_str().unwrap();
@@ -130,7 +130,7 @@ fn a_search_shuts_the_highest_rate_in_and_ends_the_run() {
         (&stages[0]["name"], &stages[0]["target"]),
         (&"probe 1".into(), &"500/s".into())
     );
-    // 600 requests in 1.2 s take this service 2.4 s, and the next probe waits for them.
+    // The service needs 2.4 s for 600 requests sent in 1.2 s, and the next probe waits for them.
     let at = |place: usize, end: &str| stages[place][end].as_f64().unwrap();
     let pause = at(1, "start_seconds") - at(0, "end_seconds");
     assert!(pause > 1.0, "{stages:?}");
@@ -141,7 +141,7 @@ fn a_search_shuts_the_highest_rate_in_and_ends_the_run() {
     );
 }
 
-/// A search, whatever comes of it.
+/// Runs a search, with any result.
 fn search(service: &Service, folder: &Path, arguments: &[&str]) -> Output {
     let mut command = service.client();
     command.current_dir(folder);
@@ -153,7 +153,7 @@ fn search(service: &Service, folder: &Path, arguments: &[&str]) -> Output {
 fn a_rate_that_the_client_holds_back_does_not_hold() {
     let service = Service::start(Behaviour::Work(Duration::from_millis(100)));
     let folder = tempfile::tempdir().unwrap();
-    // One request at a time: ten a second at most.
+    // With one request at a time, the service gets at most ten a second.
     let limits = ["--until", "failures<50%", "--max-in-flight", "1"];
     let output = search(
         &service,
@@ -194,9 +194,9 @@ fn a_paced_user_sends_at_its_pace() {
     );
     run(&service, folder.path(), &["--pace", "250ms", "-t", "1s"]);
     let rows = rows(&folder.path().join("run.csv"));
-    // Fewer on a machine that stalls; the fifth is due in the moment in which the run ends.
+    // A machine that stalls sends fewer. The fifth request is due at the end of the run.
     assert!((1..=5).contains(&rows.len()), "{}", rows.len());
-    // At its pace, or when a machine that stalls let it.
+    // The requests are sent at the pace, or later on a machine that stalls.
     let early = |row: &Vec<String>| number(row, SENT) < number(row, INTENDED);
     assert!(!rows.iter().any(early), "{rows:?}");
     let json = json(folder.path());

@@ -1,4 +1,4 @@
-//! Short runs of the built program against a responder, and what they left.
+//! Short runs of the built program against a responder, and their files.
 
 use std::path::PathBuf;
 use std::process::Output;
@@ -11,7 +11,7 @@ use crate::support::rows;
 pub(crate) const NAME: usize = 1;
 pub(crate) const STATUS: usize = 3;
 pub(crate) const ERROR: usize = 9;
-/// Long enough for a reply on a busy machine, far from what a test takes.
+/// Long enough for a reply on a busy machine, and much longer than a test takes.
 const PATIENCE: [&str; 2] = ["--timeout", "20s"];
 
 pub(crate) struct Run {
@@ -20,7 +20,7 @@ pub(crate) struct Run {
     pub(crate) json: serde_json::Value,
 }
 
-/// A run of one second.
+/// Runs for one second.
 pub(crate) fn run(service: &Responder, arguments: &[&str]) -> Run {
     run_for("1s", service, arguments)
 }
@@ -65,7 +65,7 @@ pub(crate) fn assert_error(output: &Output, code: i32, parts: &[&str]) {
     }
 }
 
-/// The order service: 201 for an order, 404 for one that is looked for.
+/// Answers like the order service: 201 for an order, 404 for a search.
 pub(crate) fn orders(request: &Received) -> Vec<Reply> {
     let echo = request.text("x-reply-set-header");
     let (_, id) = echo.split_once(':').unwrap();

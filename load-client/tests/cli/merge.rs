@@ -1,4 +1,4 @@
-//! Parts of a run, sent by clients of their own and merged, as users type it.
+//! Parts of a run, sent by separate clients and merged.
 
 use std::fs;
 use std::process::Output;
@@ -64,7 +64,7 @@ fn parts_of_a_schedule_are_one_run_with_every_request() {
     }
     let report = json(&folder, "run.json");
     let total = &report["summary"]["total"];
-    // Every request of the schedule: one client sends as many.
+    // One client sends as many requests as the schedule has.
     part(
         &service,
         &folder,
@@ -130,7 +130,7 @@ fn thresholds_judge_the_whole() {
 }
 
 #[test]
-fn what_is_no_run_is_refused_in_one_sentence() {
+fn files_that_are_not_runs_are_refused_in_one_sentence() {
     let service = Service::start(Behaviour::Answer("200"));
     let folder = tempfile::tempdir().unwrap();
     for (segment, load) in [
@@ -219,7 +219,7 @@ fn damaged_files_are_refused_and_those_of_killed_clients_make_no_valid_run() {
         fs::write(at("damaged.hdr"), text).unwrap();
         refused(&folder, &["damaged.hdr", "2-2.hdr"], 1, expected);
     }
-    // Killed before its end, or while it wrote an interval.
+    // The client was killed before its end, or while it wrote an interval.
     for cut in [
         whole.rfind("#end ").unwrap(),
         whole.rfind("Tag=").unwrap() + 20,

@@ -1,4 +1,4 @@
-//! What a run leaves behind and ends with, as scripts and people find it.
+//! The files and exit codes of a run, for scripts and people.
 
 mod places;
 mod prometheus;
@@ -25,7 +25,7 @@ struct Run {
 }
 
 impl Run {
-    /// A run in a folder of its own.
+    /// Runs in a new folder.
     fn new(service: &Service, arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         Self::in_folder(service, arguments, folder)
@@ -93,7 +93,7 @@ fn number(value: &str) -> u64 {
         .unwrap_or_else(|_| panic!("{value} is no count"))
 }
 
-/// The kinds of an HDR log, and how many times each has, as HdrHistogram's tools add them up.
+/// Returns the kinds of an HDR log with the number of times of each, as HdrHistogram's tools add them up.
 fn recorded(log: &str) -> BTreeMap<String, u64> {
     let lines = IntervalLogIterator::new(log.as_bytes()).map(Result::unwrap);
     let histograms = lines.filter_map(|line| match line {
@@ -217,7 +217,7 @@ fn thresholds_decide_the_exit_code() {
         ],
     );
     run.assert_code(2);
-    assert!(run.stderr().contains("--fail-on") && run.stderr().contains("\"h\" is no unit"));
+    assert!(run.stderr().contains("--fail-on") && run.stderr().contains("\"h\" is not a unit"));
     let sound = ["-t", "1s", "--json", "run.json", "--fail-on", "max<60s"];
     let run = Run::new(&service, &sound);
     run.assert_code(0);
@@ -290,7 +290,7 @@ fn a_broken_threshold_ends_the_run() {
 fn a_disk_that_is_full_for_a_while_costs_nothing() {
     let service = Service::start(Behaviour::Answer("200"));
     let folder = tempfile::tempdir().unwrap();
-    // What cannot be written is removed, so that the next second's file is whole.
+    // A file that cannot be written is removed, so that the next second's file is complete.
     let full = folder.path().join("run_stats.csv.part");
     std::os::unix::fs::symlink("/dev/full", &full).unwrap();
     let run = Run::in_folder(&service, &with_files(&["-t", "3s"]), folder);

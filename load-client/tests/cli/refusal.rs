@@ -1,4 +1,4 @@
-//! What cannot be is told in one line, with the flag and the fix.
+//! A refused command line gets one line, with the flag and the fix.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -9,7 +9,7 @@ use crate::measured::{assert_error, orders, write};
 use crate::responder::Responder;
 use crate::support::client;
 
-/// The command line is refused: exit code 2, and all parts in the message.
+/// Asserts that the command line is refused with exit code 2, and that the message has all parts.
 #[track_caller]
 fn assert_refused(arguments: &[&str], parts: &[&str]) {
     let mut command = client();
@@ -130,7 +130,7 @@ fn topics_and_partitions_of_a_scenario_are_checked_before_the_run() {
 
 #[test]
 fn an_own_reply_topic_that_cannot_be_created_is_named_with_its_flag() {
-    // The mock cluster creates no topics on demand.
+    // The mock cluster does not create topics on demand.
     let service = Responder::start(&["createOrder"], &[], orders);
     let parts = [
         "--own-reply-topic: createOrder.reply.load-client-",
@@ -139,22 +139,22 @@ fn an_own_reply_topic_that_cannot_be_created_is_named_with_its_flag() {
     fails(&service, &["--own-reply-topic"], &parts);
 }
 
-/// A broker that answers, and names itself by an address that nobody can resolve: the oldest protocol is
-/// enough for that.
+/// Starts a broker that answers, and gives itself a name that nobody can resolve. The oldest protocol is enough for
+/// that.
 fn broker_with_a_wrong_name() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
         for connection in listener.incoming() {
             let mut connection = connection.unwrap();
-            // It lives as long as the test.
+            // The connection lives as long as the test.
             std::thread::spawn(move || while answer_metadata(&mut connection).is_ok() {});
         }
     });
     port
 }
 
-/// Reads one request, and answers it as if it asked for metadata, in version 0.
+/// Reads one request, and answers it like a request for metadata, in version 0.
 fn answer_metadata(connection: &mut TcpStream) -> std::io::Result<()> {
     let mut length = [0; 4];
     connection.read_exact(&mut length)?;
@@ -171,7 +171,7 @@ fn answer_metadata(connection: &mut TcpStream) -> std::io::Result<()> {
         answer.extend(text(topic));
         answer.extend(number(1));
         answer.extend([0, 0]);
-        // Partition, leader, replicas and those in sync.
+        // Partition, leader, replicas, and in-sync replicas.
         answer.extend([0, 7, 1, 7, 1, 7].map(number).concat());
     }
     connection.write_all(&(answer.len() as u32).to_be_bytes())?;

@@ -1,4 +1,4 @@
-//! A service of any make on librdkafka's mock cluster: what it answers is a function of the test.
+//! A service on librdkafka's mock cluster. A function of the test makes its answers.
 
 use std::collections::HashMap;
 use std::process::Command;
@@ -17,7 +17,7 @@ use crate::support::client;
 
 const PARTITIONS: i32 = 3;
 
-/// A record as the service sees it.
+/// A record that the service has received.
 pub(crate) struct Received {
     pub(crate) topic: String,
     pub(crate) key: Option<Vec<u8>>,
@@ -55,7 +55,7 @@ pub(crate) struct Responder {
 }
 
 impl Responder {
-    /// A service on some topics; a cluster with some more for the replies.
+    /// Starts a service on some topics. The cluster has more topics for the replies.
     pub(crate) fn start(
         topics: &[&'static str],
         reply_topics: &[&str],
@@ -78,7 +78,7 @@ impl Responder {
         }
     }
 
-    /// A command that sends to this service, ready for further arguments.
+    /// Makes a command that sends to this service, ready for further arguments.
     pub(crate) fn client(&self) -> Command {
         let mut command = client();
         let host = format!("kafka://{}", self.cluster.bootstrap_servers());
@@ -95,7 +95,7 @@ impl Drop for Responder {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         let ended = self.thread.take().unwrap().join();
-        // The failure of the test itself is the one to report.
+        // If the test itself has failed, its failure is reported, not this one.
         assert!(
             ended.is_ok() || std::thread::panicking(),
             "the service panicked"

@@ -12,7 +12,7 @@ mod outages;
 
 const STATUS: usize = 3;
 const RESPONSE_TIME: usize = 2;
-/// Two for each of the three partitions of the reply topic, and for one of the request topic's.
+/// Two for each of the three partitions of the reply topic, and two for one partition of the request topic.
 const LOOK_UPS_BEFORE_THE_RUN: usize = 8;
 
 struct Files {
@@ -99,14 +99,14 @@ fn every_request_is_answered_from_the_first_on() {
         read.throughput.unwrap(),
         json["summary"]["throughput"].as_f64().unwrap(),
     );
-    // serde_json reads a number to the last digit but one.
+    // serde_json rounds the last digit of a number.
     assert!((read / told - 1.0).abs() < 1e-12, "{read} {told}");
 }
 
 #[test]
 fn a_fast_reply_is_not_missed_though_offsets_are_slow_to_look_up() {
     let (service, files) = (Service::start(Behaviour::Answer("200")), Files::new());
-    // The first end offset and low watermark of each partition, then trouble.
+    // The first end offset and low watermark of each partition succeed. Later ones fail.
     let mut errors = vec![RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR; LOOK_UPS_BEFORE_THE_RUN];
     errors.extend([RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION; 12]);
     service
@@ -202,7 +202,7 @@ fn kcat_header_name_that_is_no_text_does_not_end_the_reply_consumer() {
     service.next_seen();
     // rdkafka cannot write such a name itself.
     service.produce_with_kcat(REPLY_TOPIC, b"\xff\xfe=1");
-    // The queue may hold requests of before; those of after prove that replies still arrive.
+    // The queue may still have earlier requests. Later requests prove that replies still arrive.
     while service.seen.try_recv().is_ok() {}
     for _ in 0..20 {
         service.next_seen();
@@ -304,7 +304,7 @@ fn interrupted_once_it_drains_and_leaves_a_whole_csv() {
         assert!(std::fs::read_to_string(&files.csv).unwrap().ends_with('\n'));
         assert!(files.no_part_is_left());
         assert_eq!(files.json()["ended_by"], "signal");
-        // Requests of this client are done with before the next one starts.
+        // All requests of this client are handled before the next client starts.
         while service.seen.try_recv().is_ok() {}
         std::fs::remove_file(&files.csv).unwrap();
     }
@@ -322,7 +322,7 @@ fn interrupted_twice_it_stops_at_once_and_reports_the_censored() {
     service.next_seen();
     let pid = Pid::from_child(&child);
     kill_process(pid, Signal::INT).unwrap();
-    // Signals of one kind merge: the second must wait for the first to be seen.
+    // Signals of one kind merge, so the second must wait until the program has seen the first.
     let mut stderr = std::io::BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
     while !line.contains("stopping") {

@@ -1,4 +1,4 @@
-//! What is sent: scenarios, captured records, placeholders.
+//! The requests of scenarios, captured records and placeholders.
 
 mod loads;
 
@@ -52,7 +52,7 @@ fn a_scenario_sends_its_kinds_in_their_shares() {
     let creates = run.rows.iter().filter(|row| row[NAME] == "create").count();
     let finds = run.rows.iter().filter(|row| row[NAME] == "find").count();
     assert_eq!(creates + finds, run.rows.len());
-    // One user: the order is that of the wheel, which may stop in the midst of a turn.
+    // One user sends in the order of the wheel. The run may stop in the middle of a turn.
     assert!(creates.abs_diff(finds * 3) <= 3, "{creates} {finds}");
     assert!(run.json["target"]["body_bytes"].is_null());
     drop(service);
@@ -198,7 +198,7 @@ fn tags_that_choose_nothing_are_refused() {
     assert_error(&told(&["--tags", "write"]), 2, &["--scenario"]);
 }
 
-/// Long before that the rows are used up.
+/// The rows are used up long before this time.
 const LONG: &str = "10m";
 
 #[test]
@@ -277,7 +277,7 @@ fn columns_without_a_file_and_files_without_columns_are_refused() {
         ),
         (
             &["--feeder", good, "--key", "{csv.x}"],
-            "--key: {csv.x} at byte 1: the file of the feeder has id, name",
+            "--key: {csv.x} at byte 1: the feeder's file has the columns id, name",
         ),
         (
             &["--feeder", rows],

@@ -1,9 +1,9 @@
-//! Services of other makes, measured unchanged.
+//! Services of other frameworks, measured unchanged.
 
 use crate::measured::{ERROR, STATUS, assert_all_ok, run};
 use crate::responder::{Received, Reply, Responder};
 
-/// Answers as a `@KafkaListener` with `@SendTo` does: the id's bytes, to the given partition.
+/// Answers like a `@KafkaListener` with `@SendTo`: with the id's bytes, to the given partition.
 fn spring(request: &Received) -> Vec<Reply> {
     let partition = request.bytes("kafka_replyPartition");
     let id = request.bytes("kafka_correlationId");
@@ -19,7 +19,7 @@ fn spring(request: &Received) -> Vec<Reply> {
         }
     };
     let asked = i32::from_be_bytes(partition.try_into().unwrap());
-    // Were other partitions read, this would fail the request.
+    // If the client read other partitions, this reply would fail the request.
     let decoy = ("kafka_exception-message", b"not yours".to_vec());
     vec![reply(0, Some(decoy)), reply(asked, None)]
 }
@@ -93,7 +93,7 @@ fn an_error_of_a_nest_service_is_a_failure() {
 
 #[test]
 fn ids_in_the_key_and_in_the_body() {
-    // Takes the id from the key and answers with it in the body.
+    // Takes the id from the key, and answers with it in the body.
     let service = Responder::start(&["orders"], &["answers"], |request| {
         let id = String::from_utf8(request.key.clone().unwrap()).unwrap();
         assert_eq!(id.len(), 32, "hex");

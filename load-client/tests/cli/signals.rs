@@ -1,4 +1,4 @@
-//! Signals beside Ctrl-C: a terminal that goes away, and a second thought while files are written.
+//! Signals besides Ctrl-C: a terminal that is closed, and a second signal while files are written.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -10,7 +10,7 @@ use rustix::termios::{LocalModes, tcgetattr};
 
 use crate::support::{Behaviour, Service, mkfifo, rows, terminal};
 
-/// For a failed test to end, no more.
+/// Only ends a failed test.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn until(what: &str, mut is_so: impl FnMut() -> bool) {
@@ -21,7 +21,7 @@ fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// The end of a program that is killed when it does not come.
+/// Waits for the end of a program, and kills it if it does not end.
 fn end(child: &mut Child) -> ExitStatus {
     let deadline = Instant::now() + PATIENCE;
     while Instant::now() < deadline {
@@ -81,7 +81,7 @@ fn a_run_under_nohup_outlives_its_terminal() {
     service.next_seen();
     send(&child, Signal::HUP);
     send(&child, Signal::TERM);
-    // Two signals would be 130; after one the request in flight is waited for, and fails.
+    // Two signals would give 130. After one signal the program waits for the request in flight, which fails.
     let status = end(&mut child);
     assert_eq!(status.code(), Some(3), "{status}");
 }
@@ -91,7 +91,7 @@ fn a_second_interrupt_while_files_are_written_ends_at_once() {
     let service = Service::start(Behaviour::Answer("200"));
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
-    // Nobody reads it, so writing it takes for ever.
+    // Nobody reads the pipe, so writing it never ends.
     mkfifo(&at("run.json"));
     fs::write(at("run.html"), "an earlier one").unwrap();
     let mut command = service.client();
@@ -120,7 +120,7 @@ fn a_second_interrupt_while_files_are_written_ends_at_once() {
     assert!(page == "an earlier one" || page.trim_end().ends_with("</html>"));
 }
 
-/// Both thresholds hold, by figures that must not be used.
+/// Both thresholds hold, but their figures must not be used.
 #[test]
 fn no_case_of_junit_passes_in_a_run_that_stood_still() {
     let service = Service::start(Behaviour::Answer("200"));

@@ -22,19 +22,19 @@ use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 pub(crate) const TOPIC: &str = "createOrder";
 pub(crate) const REPLY_TOPIC: &str = "createOrder.reply";
 
-/// What the service does with a request.
+/// The behaviour of the service.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Behaviour {
     Answer(&'static str),
     AnswerWithoutStatus,
-    /// Works on each request for some time, and answers one in sixteen with status 503.
+    /// Works on each request for this time, and answers one in sixteen with status 503.
     Work(Duration),
     Ignore,
     /// Answers after a foreign record whose header name is not UTF-8.
     PrecededByHostileRecord,
 }
 
-/// What the service saw of a request.
+/// A request as the service saw it.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Seen {
     pub(crate) key: Option<Vec<u8>>,
@@ -44,7 +44,7 @@ pub(crate) struct Seen {
 
 pub(crate) struct Service {
     pub(crate) cluster: MockCluster<'static, DefaultProducerContext>,
-    /// Each request, as soon as it was dealt with.
+    /// Each request, as soon as the service has handled it.
     pub(crate) seen: Receiver<Seen>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -70,7 +70,7 @@ impl Service {
         }
     }
 
-    /// A command that sends to this service, ready for further arguments.
+    /// Makes a command that sends to this service, ready for further arguments.
     pub(crate) fn client(&self) -> Command {
         let mut command = client();
         let host = format!("kafka://{}", self.cluster.bootstrap_servers());
@@ -86,7 +86,7 @@ impl Service {
         command
     }
 
-    /// The next request that was dealt with. The patience is for a failed test to end, no more.
+    /// Returns the next request that the service has handled. The patience only ends a failed test.
     pub(crate) fn next_seen(&self) -> Seen {
         self.seen.recv_timeout(Duration::from_secs(60)).unwrap()
     }
@@ -112,13 +112,13 @@ impl Drop for Service {
     }
 }
 
-/// The built program, shielded from the variables of whoever runs the tests.
+/// Makes a command for the built program, without the variables of the caller.
 pub(crate) fn client() -> Command {
     let mut command = Command::new(assert_cmd::cargo::cargo_bin!("load-client"));
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("LOAD_CLIENT_")) {
         command.env_remove(name);
     }
-    // A machine that is busy with other tests makes the client a bottleneck, and says nothing of it.
+    // A machine that is busy with other tests makes the client the bottleneck. That is not the subject of these tests.
     command.env("LOAD_CLIENT_EXIT_CODE_ON_INVALID", "0");
     command
 }
@@ -128,7 +128,7 @@ pub(crate) fn mkfifo(path: &Path) {
     assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
 }
 
-/// A pseudo-terminal: the person's side and the program's side.
+/// Opens a pseudo-terminal: the person's side and the program's side.
 pub(crate) fn terminal() -> (OwnedFd, OwnedFd) {
     let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY;
     let person = openpt(flags).unwrap();
@@ -138,7 +138,7 @@ pub(crate) fn terminal() -> (OwnedFd, OwnedFd) {
     (person, program)
 }
 
-/// The lines of a requests CSV without its header, split at the commas.
+/// Returns the lines of a requests CSV without its header, split at the commas.
 pub(crate) fn rows(path: &Path) -> Vec<Vec<String>> {
     let mut reader = csv::Reader::from_path(path).unwrap();
     let records = reader.records().map(Result::unwrap);
@@ -174,7 +174,7 @@ fn serve(brokers: &str, behaviour: Behaviour, seen: &Sender<Seen>, stop: &Atomic
         };
         let headers = headers_of(&request);
         answer(&producer, behaviour, &headers);
-        // The test may have seen enough.
+        // The test may have ended already.
         let _ = seen.send(Seen {
             key: request.key().map(<[u8]>::to_vec),
             payload: request.payload().unwrap_or_default().to_vec(),
@@ -213,7 +213,7 @@ fn answer(producer: &BaseProducer, behaviour: Behaviour, request: &[(String, Str
         Behaviour::AnswerWithoutStatus => None,
         Behaviour::Work(time) => {
             std::thread::sleep(time);
-            // The ids are random, so their last digit picks one in sixteen.
+            // The ids are random, so the last digit selects one in sixteen.
             Some(if value.ends_with('7') { "503" } else { "200" })
         }
         Behaviour::PrecededByHostileRecord => {
@@ -238,7 +238,7 @@ fn answer(producer: &BaseProducer, behaviour: Behaviour, request: &[(String, Str
     producer.send(record).map_err(|(error, _)| error).unwrap();
 }
 
-/// A reply record that is not for us: foreign headers, no correlation id.
+/// Sends a reply record of a foreign request: it has foreign headers and no correlation id.
 fn send_hostile_record(producer: &BaseProducer, topic: &str) {
     let headers = OwnedHeaders::new()
         .insert(Header::<&[u8]> {

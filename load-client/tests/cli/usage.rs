@@ -1,4 +1,4 @@
-//! Wrong command lines and bad files: one line on standard error, the documented exit code.
+//! Wrong command lines and bad files give one line on standard error and the documented exit code.
 
 use std::path::Path;
 use std::process::Output;

@@ -1,4 +1,4 @@
-//! Variables beside flags, and the URL of the cluster: what is joined, passed over, and blamed.
+//! Variables besides flags, and the URL of the cluster: which are combined, ignored, and named in errors.
 
 use std::process::{Command, Output};
 
@@ -12,7 +12,7 @@ fn told(command: &mut Command, code: i32) -> String {
     told
 }
 
-/// Every variable that the help names.
+/// Returns every variable that the help names.
 fn variables(command: &str) -> Vec<String> {
     let help = client().args([command, "--help"]).output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
@@ -151,7 +151,7 @@ fn a_value_that_the_help_hides_is_in_no_error() {
 
 #[test]
 fn a_blank_after_a_comma_is_taken_and_an_address_is_told_its_scheme() {
-    // Nothing listens at port 1; that it is asked for shows what was read.
+    // Nothing listens at port 1. The attempt to connect shows what the program has read.
     let list = "kafka://127.0.0.1:1, 127.0.0.1:2";
     let absent = told(client().args(["--host", list, "-t", "1s"]), 1);
     assert!(absent.contains("at 127.0.0.1:1,127.0.0.1:2 "), "{absent}");

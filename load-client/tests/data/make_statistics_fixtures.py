@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Writes statistics_fixtures.json: generated samples and what SciPy says about them.
+"""Writes statistics_fixtures.json: generated samples, with the figures of SciPy for them.
 
-`load-client/tests/library/fixtures.rs` reads the file and compare to 1e-9. To make it again:
+`load-client/tests/library/fixtures.rs` reads the file and compares to 1e-9. To write it again:
 
     python3 -m venv venv && venv/bin/pip install scipy numpy
     venv/bin/python load-client/tests/data/make_statistics_fixtures.py
 
-The samples come from a seeded generator, so that only another version of SciPy changes the file.
-Where SciPy has no function, the formula is written out here by brute force.
+The samples come from a seeded generator, so only another version of SciPy changes the file.
+Where SciPy has no function, this program computes the formula by brute force.
 """
 
 import itertools
@@ -23,7 +23,7 @@ QUANTILES = [0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99]
 
 
 def number(value):
-    """A JSON number; null where SciPy has none."""
+    """Returns a JSON number, null where SciPy has none."""
     value = float(value)
     return value if math.isfinite(value) else None
 

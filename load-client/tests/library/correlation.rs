@@ -1,13 +1,13 @@
-//! Which tests of two single runs survive correlation between neighbouring requests.
+//! Shows which tests of two single runs still hold when neighbouring requests are correlated.
 //!
-//! Test code only: equal systems whose series are autoregressive, with a fixed seed.
+//! This is test code only. The systems are equal, their series are autoregressive, and the seed is fixed.
 
 use load_client::stats::*;
 
 const TRIALS: usize = 300;
 const VALUES: usize = 4_000;
 
-/// Sum of twelve uniform values less six: near enough to normal, with variance 1.
+/// The sum of twelve uniform values minus six, which is nearly normal with variance 1.
 fn noise(random: &mut SplitMix64) -> f64 {
     let sum: f64 = (0..12)
         .map(|_| random.below(1 << 32) as f64 / (1_u64 << 32) as f64)
@@ -25,7 +25,7 @@ fn autoregressive(random: &mut SplitMix64, correlation: f64) -> Vec<f64> {
         .collect()
 }
 
-/// Share of the trials that each test calls different at 5 %: Welch on all values, and on batch
+/// Returns the share of the trials in which each test finds a difference at 5 %: Welch on all values, and on batch
 /// means.
 fn false_positives(correlation: f64) -> [f64; 2] {
     let mut random = SplitMix64::new(2024);

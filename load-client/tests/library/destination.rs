@@ -1,4 +1,4 @@
-//! Where outputs go: files, links, pipes and devices.
+//! The destinations of outputs: files, links, pipes and devices.
 
 use std::fs;
 use std::io::Read;
@@ -78,7 +78,7 @@ fn a_pipe_and_a_device_are_written_as_they_stand() {
     });
     claimed.write_whole(b"through").unwrap();
     assert_eq!(reader.join().unwrap(), "through");
-    // Whoever runs the tests could replace the real devices; these are links to them.
+    // The test user may be able to replace the real devices, so these are links to them.
     symlink("/dev/full", at("full")).unwrap();
     let error = write_whole(&at("full"), b"x").unwrap_err().to_string();
     assert!(error.contains("No space left"), "{error}");
@@ -113,7 +113,7 @@ fn two_programs_do_not_share_a_file() {
 }
 
 #[test]
-fn what_a_killed_run_recorded_is_kept_and_told() {
+fn records_of_a_killed_run_are_kept_with_a_message() {
     let (folder, at) = folder();
     fs::write(at("run.csv.part"), "half a recording").unwrap();
     for _ in 0..2 {
@@ -128,7 +128,7 @@ fn what_a_killed_run_recorded_is_kept_and_told() {
         fs::read_to_string(at("run.csv.part")).unwrap(),
         "half a recording"
     );
-    // An empty one holds nothing.
+    // An empty file has no records.
     fs::write(at("run.csv.part"), "").unwrap();
     write_whole(&at("run.csv"), b"whole").unwrap();
     assert_eq!(fs::read_to_string(at("run.csv")).unwrap(), "whole");
@@ -136,7 +136,7 @@ fn what_a_killed_run_recorded_is_kept_and_told() {
 }
 
 #[test]
-fn a_place_that_takes_nothing_is_told_at_the_claim() {
+fn a_place_that_cannot_be_written_fails_at_the_claim() {
     let (folder, at) = folder();
     fs::write(at("file"), "").unwrap();
     symlink("loop", at("loop")).unwrap();

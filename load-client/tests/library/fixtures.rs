@@ -1,7 +1,7 @@
-//! The statistics against SciPy on generated samples: `tests/data/statistics_fixtures.json`, which
-//! `tests/data/make_statistics_fixtures.py` writes.
+//! Compares the statistics with SciPy on generated samples. `tests/data/make_statistics_fixtures.py` writes the samples
+//! to `tests/data/statistics_fixtures.json`.
 //!
-//! Test code only.
+//! This is test code only.
 
 use serde::Deserialize;
 
@@ -73,7 +73,7 @@ fn fixtures() -> Fixtures {
     serde_json::from_str(include_str!("../data/statistics_fixtures.json")).unwrap()
 }
 
-/// Relative to the figure, and for figures near zero to 1.
+/// The error is relative to the figure, or to 1 for figures near zero.
 #[track_caller]
 fn assert_close(what: &str, found: f64, expected: f64) {
     let error = (found - expected).abs();

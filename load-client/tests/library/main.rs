@@ -1,5 +1,5 @@
-//! The library through its public API: the statistics against reference figures, against SciPy and on series with
-//! correlation, and the bootstrap; where outputs go.
+//! Tests the library through its public API: the statistics against reference figures, against SciPy and on correlated
+//! series; the bootstrap; and the destinations of outputs.
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 

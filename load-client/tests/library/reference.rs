@@ -1,11 +1,11 @@
 //! Reference figures, published or computed with R and SciPy, that the statistics must reproduce.
 //!
-//! Test code only. The generated data sets come from SplitMix64, so any language can build them
-//! again. Figures printed with fewer digits than a double has are held to those digits.
+//! This is test code only. The generated data sets come from SplitMix64, so any language can build them again. Figures
+//! printed with fewer digits than a double has are compared to those digits.
 
 use load_client::stats::*;
 
-/// Round-trip times in whole microseconds: a body, a skew and a few stalls.
+/// Makes round-trip times in whole microseconds: a body, a skew and a few stalls.
 fn generated(seed: u64, count: usize) -> Vec<u64> {
     let mut random = SplitMix64::new(seed);
     (0..count)
@@ -46,13 +46,13 @@ fn null_sets() -> (Vec<f64>, Vec<f64>) {
     (floats(&generated(3, 1000)), floats(&generated(4, 1000)))
 }
 
-/// Holds a figure to the printed number of digits after the point.
+/// Compares a figure with the printed number of digits after the point.
 #[track_caller]
 fn assert_printed(found: f64, digits: usize, expected: &str) {
     assert_eq!(format!("{found:.digits$}"), expected);
 }
 
-/// Estimate and ends of the interval.
+/// Returns the estimate and the ends of the interval.
 fn figures(found: Option<Interval>) -> (f64, f64, f64) {
     let found = found.unwrap();
     (found.estimate, found.low, found.high)
@@ -161,7 +161,7 @@ fn shift_and_ratio_of_sets_a_and_b() {
     assert_close(high, 0.697_832_178_144_816_2);
 }
 
-/// Blocks of one value are the plain scheme: 2,000 times len(A), then len(B) draws by remainder.
+/// Blocks of one value give the plain scheme: 2,000 times len(A), then len(B) draws by remainder.
 #[test]
 fn bootstrap_of_the_median_ratio_of_sets_a_and_b() {
     let (a, b) = (set_a(), set_b());
@@ -218,7 +218,7 @@ fn the_figures_of_pragmastat() {
     assert_close(ratio.estimate, 0.500_835_422_470_633_4);
 }
 
-/// The crate whose figures the reference quotes, on data that ties and data that does not.
+/// The reference quotes figures of this crate, for data with and without ties.
 #[test]
 fn pragmastat_agrees_on_shifts_and_ratios() {
     use pragmastat::estimators::raw;

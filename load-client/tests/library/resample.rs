@@ -1,8 +1,8 @@
-//! The block bootstrap: what correlation, seeds and blocks do to its intervals.
+//! The block bootstrap: how correlation, seeds and blocks change its intervals.
 
 use load_client::stats::*;
 
-/// Values that resemble the one before them, above zero, in steps of `step`.
+/// Makes values above zero that resemble the one before them, in steps of `step`.
 fn correlated(seed: u64, count: usize, correlation: f64, step: f64) -> Vec<f64> {
     let mut random = SplitMix64::new(seed);
     let mut state = 0.0;
@@ -41,7 +41,7 @@ fn longer_blocks_see_the_correlation() {
         let found = found.unwrap()[0];
         found.high - found.low
     };
-    // The mean of such a series varies sqrt(39) times as much as that of independent values.
+    // The mean of such a series varies sqrt(39) times as much as the mean of independent values.
     let (long, short) = (width(200), width(1));
     assert!(long > 3.0 * short, "{long} {short}");
 }
@@ -66,7 +66,7 @@ fn a_seed_gives_the_same_figures_again() {
 fn the_hierarchical_interval_holds_the_change_and_the_variation_between_blocks() {
     let sides: Vec<(Vec<f64>, Vec<f64>)> = (0..6_u64)
         .map(|block| {
-            // Each block has a level of its own that cancels, and a change of its own that does not.
+            // Each block has its own level, which cancels, and its own change, which does not.
             let level = 1.0 + 0.1 * block as f64;
             let change = 0.70 + 0.01 * block as f64;
             let scaled =

@@ -1,8 +1,7 @@
-//! Experiments whose truth is known: the runs are drawn, not measured.
+//! Experiments whose truth is known. The runs are drawn, not measured.
 //!
-//! Latencies are log-normal; their logarithms follow an AR(1) process with standard deviation 0.3, so that
-//! neighbours resemble each other, and each run has a factor of its own, because no two runs of one program
-//! are alike.
+//! Latencies are log-normal. Their logarithms follow an AR(1) process with standard deviation 0.3, so neighbours
+//! resemble each other. Each run has its own factor, because no two runs of a program are alike.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,19 +10,19 @@ use load_client::stats::SplitMix64;
 
 use super::normal::Normal;
 
-/// Blocks of an experiment.
+/// Number of blocks of an experiment.
 const BLOCKS: usize = 6;
-/// Requests of a run.
+/// Number of requests of a run.
 const REQUESTS: usize = 400;
-/// Standard deviation of the logarithm of a run's factor, unless told.
+/// Standard deviation of the logarithm of a run's factor, if nothing else is stated.
 pub(crate) const RUN_NOISE: f64 = 0.025;
 /// Standard deviation of the logarithm of the latencies within a run.
 const REQUEST_NOISE: f64 = 0.3;
 
-/// What is true of an experiment.
+/// The truth of an experiment.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Truth {
-    /// Correlation of each logarithm with the next.
+    /// Correlation of each logarithm with the next one.
     pub(crate) correlation: f64,
     /// Relative change of the median.
     pub(crate) change: f64,
@@ -31,22 +30,22 @@ pub(crate) struct Truth {
     pub(crate) median_ms: f64,
     /// Standard deviation of the logarithm of a run's factor.
     pub(crate) run_noise: f64,
-    /// Rise of the machine's round trips from one run to the next: a drift.
+    /// Rise of the machine's round trips from one run to the next.
     pub(crate) drift: f64,
-    /// In which order the runs are made.
+    /// The order in which the runs are made.
     pub(crate) order: Order,
-    /// Steps of the recorded latencies in milliseconds; 0 records them as they are.
+    /// Steps of the recorded latencies in milliseconds. 0 does not round them.
     pub(crate) step_ms: f64,
     /// Share of the requests that fail, on both sides and at random.
     pub(crate) failures: f64,
 }
 
-/// In which order the runs are made.
+/// The order in which the runs are made.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Order {
-    /// Block by block, either side first by turns.
+    /// Block by block, with either side first in turns.
     Turns,
-    /// Block by block, the baseline always first.
+    /// Block by block, with the baseline always first.
     Fixed,
     /// The whole baseline first.
     Sequence,
@@ -68,7 +67,7 @@ impl Default for Truth {
 }
 
 impl Truth {
-    /// When the run of this block and side is made, counted in runs.
+    /// Returns the position in time of the run of this block and side, in runs.
     fn place(&self, block: usize, is_changed: bool) -> usize {
         match self.order {
             Order::Sequence => block + BLOCKS * usize::from(is_changed),
@@ -78,7 +77,7 @@ impl Truth {
     }
 }
 
-/// The answers to many experiments with one truth.
+/// The answers for many experiments with the same truth.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Answers {
     pub(crate) experiments: u32,
@@ -86,20 +85,20 @@ pub(crate) struct Answers {
     pub(crate) slower: u32,
     pub(crate) equivalent: u32,
     pub(crate) inconclusive: u32,
-    /// Without a verdict.
+    /// Experiments without a verdict.
     pub(crate) refused: u32,
-    /// With a warning of a drift.
+    /// Experiments with a warning of a drift.
     pub(crate) drifting: u32,
-    /// With a conclusion that says that the runs were not made in turns, or always in one order.
+    /// Conclusions that say that the runs were not made in turns, or always in one order.
     pub(crate) out_of_turn: u32,
-    /// How often the 95 % interval of the median's change holds the truth.
+    /// How often the 95 % interval of the median's change includes the truth.
     pub(crate) covered: u32,
     /// How often Welch's test over all requests has p < 0.05.
     pub(crate) per_request: u32,
 }
 
 impl Answers {
-    /// Share of a count.
+    /// Returns the share of a count.
     pub(crate) fn share(&self, count: u32) -> f64 {
         f64::from(count) / f64::from(self.experiments)
     }
@@ -132,7 +131,7 @@ impl Answers {
     }
 }
 
-/// Draws and compares experiments; the seed decides all of them.
+/// Draws and compares experiments. The seed decides all of them.
 pub(crate) fn simulate(truth: Truth, experiments: u32, seed: u64) -> Answers {
     let mut random = Normal(SplitMix64::new(seed));
     let options = Options {

@@ -1,18 +1,18 @@
-//! Experiments that are looked at after each block, and end as soon as they are decided. Their truth is known: each block
-//! is a log-ratio that is drawn, not measured.
+//! Experiments with a look after each block, which end as soon as they are decided. Their truth is known: each block is
+//! a drawn log-ratio, not a measured one.
 
 use load_client::compare::{Options, Verdict, verdict_on};
 use load_client::stats::SplitMix64;
 
 use super::normal::Normal;
 
-/// Blocks of an experiment with a fixed number of them.
+/// Number of blocks of an experiment with a fixed number of them.
 pub(crate) const FIXED: usize = 6;
-/// Blocks of one that is looked at: at least, and at most, as `harness experiment` has it.
+/// Least and most blocks of an experiment with a look after each block, the same as in `harness experiment`.
 pub(crate) const LEAST: usize = 4;
 pub(crate) const MOST: usize = 40;
 
-/// How the log-ratios of the blocks scatter; the standard deviation of each is that of the truth.
+/// The scatter of the log-ratios of the blocks. The standard deviation is that of the truth.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Noise {
     Normal,
@@ -24,18 +24,18 @@ pub(crate) enum Noise {
     Skewed,
 }
 
-/// When one looks, and with which interval.
+/// The moments of looking, and the interval.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Looking {
     /// Once, after six blocks, with Student's t.
     Once,
-    /// After each block, with the same interval, which does not hold then.
+    /// After each block, with the same interval, which does not hold for several looks.
     TooOften,
     /// After each block, with the confidence sequence.
     Anytime,
 }
 
-/// What is true of the blocks.
+/// The truth of the blocks.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Blocks {
     pub(crate) change: f64,
@@ -44,19 +44,19 @@ pub(crate) struct Blocks {
     pub(crate) noise: Noise,
 }
 
-/// The answers to many experiments with one truth.
+/// The answers for many experiments with the same truth.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Ends {
     pub(crate) experiments: u32,
     pub(crate) faster: u32,
     pub(crate) slower: u32,
     pub(crate) equivalent: u32,
-    /// Over all experiments.
+    /// Total of all experiments.
     pub(crate) blocks: usize,
 }
 
 impl Ends {
-    /// Share of a count.
+    /// Returns the share of a count.
     pub(crate) fn share(&self, count: u32) -> f64 {
         f64::from(count) / f64::from(self.experiments)
     }
@@ -66,7 +66,7 @@ impl Ends {
     }
 }
 
-/// Draws experiments and ends each by the rule; the seed decides all of them.
+/// Draws experiments, and ends each by the rule. The seed decides all of them.
 pub(crate) fn look(truth: Blocks, looking: Looking, experiments: u32, seed: u64) -> Ends {
     let mut random = Normal(SplitMix64::new(seed));
     let options = Options {
@@ -75,7 +75,7 @@ pub(crate) fn look(truth: Blocks, looking: Looking, experiments: u32, seed: u64)
     };
     let mut ends = Ends::default();
     for _ in 0..experiments {
-        // All are drawn, so that the same experiments are looked at in each way.
+        // All blocks are drawn, so that each way of looking sees the same experiments.
         let drawn: [f64; MOST] = std::array::from_fn(|_| {
             truth.change.ln_1p() + truth.spread * truth.noise.draw(&mut random)
         });
@@ -109,13 +109,13 @@ fn end(drawn: &[f64], looking: Looking, options: &Options) -> (usize, Option<Ver
 }
 
 impl Noise {
-    /// Mean zero, standard deviation one.
+    /// Draws a number with mean zero and standard deviation one.
     fn draw(self, random: &mut Normal) -> f64 {
         match self {
             Self::Normal => random.draw(),
             Self::HeavyTails => {
                 let squares: f64 = (0..3).map(|_| random.draw().powi(2)).sum();
-                // Of three degrees of freedom the variance is three.
+                // The variance of Student's t with three degrees of freedom is three.
                 random.draw() / (squares / 3.0).sqrt() / 3.0_f64.sqrt()
             }
             Self::Outliers => {

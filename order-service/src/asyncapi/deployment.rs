@@ -1,16 +1,16 @@
-//! What a description says of one deployment: where its brokers are and how its topics are named.
+//! What the description says about one deployment: its brokers, topics and group.
 
 use kafka_cluster_url::{ClusterUrl, last};
 use serde_json::{Map, Value, json};
 
-/// Where the service is reached over Kafka.
+/// How requesters reach the service over Kafka.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deployment {
     /// Each broker, `host:port`.
     pub brokers: Vec<String>,
-    /// Whether they are spoken to over TLS.
+    /// Whether the connections use TLS.
     pub secure: bool,
-    /// What stands before the name of each topic.
+    /// Prefix of the name of each topic.
     pub topic_prefix: String,
     /// The consumer group.
     pub group_id: String,
@@ -28,7 +28,7 @@ impl Default for Deployment {
 }
 
 impl Deployment {
-    /// Takes the brokers of a cluster; credentials are left out.
+    /// Takes the brokers of a cluster, without credentials.
     #[must_use]
     pub fn new(kafka: &ClusterUrl, topic_prefix: &str, group_id: &str) -> Self {
         let protocol = last(&kafka.properties, "security.protocol");

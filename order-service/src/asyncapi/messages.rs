@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::KAFKA_BINDING;
 
-/// Failures that the bridge answers with beside those of the application.
+/// Failures that the bridge itself answers.
 const OF_THE_BRIDGE: [(&str, &str); 3] = [
     ("413", "the value is too large"),
     ("500", "the handler failed"),
@@ -91,7 +91,7 @@ fn reply(status: &str, response: &Value) -> Value {
     message
 }
 
-/// The record header that a parameter is taken from: as the bridge takes it.
+/// The record header of a parameter, as in the bridge.
 fn header_of(parameter: &Value) -> &str {
     let own = parameter["name"].as_str().unwrap_or_default();
     parameter["x-kafka-header"].as_str().unwrap_or(own)

@@ -1,7 +1,7 @@
-//! The service's description as AsyncAPI 3: what can be asked over Kafka, and what is answered.
+//! The service's interface over Kafka as an AsyncAPI 3 document.
 //!
-//! It is made from the OpenAPI document, like the Kafka operations themselves, so that the three
-//! cannot disagree: each operation is a topic of its `operationId`'s name.
+//! The OpenAPI document is the source of this document and of the Kafka operations, so that they cannot disagree: the
+//! `operationId` is the name of the topic.
 
 mod deployment;
 mod messages;
@@ -10,13 +10,13 @@ use serde_json::{Map, Value, json};
 
 pub use deployment::Deployment;
 
-/// The edition of AsyncAPI's description of Kafka's own settings.
+/// The version of AsyncAPI's binding for Kafka.
 const KAFKA_BINDING: &str = "0.5.0";
 
 const TOPICS: &str = "Requests are records, answered on the topic that their `reply-to` header \
     names. The service was described with the topic prefix";
 
-/// Describes the operations of an OpenAPI document as they are served by a deployment.
+/// Describes the operations of an OpenAPI document as a deployment serves them.
 #[must_use]
 pub fn document(openapi: &Value, deployment: &Deployment) -> Value {
     let mut parts = Parts::default();
@@ -53,14 +53,14 @@ struct Source<'a> {
     description: &'a Value,
 }
 
-/// Returns the operations that have an id: it is what their topic is named by.
+/// Returns the operations that have an id, which is the name of their topic.
 fn operations(openapi: &Value) -> Vec<Source<'_>> {
     let paths = openapi["paths"].as_object().into_iter().flatten();
     let all = paths.flat_map(|(path, methods)| {
         let methods = methods.as_object().into_iter().flatten();
         methods.filter_map(move |(method, description)| {
             let id = description["operationId"].as_str()?;
-            // As the bridge leaves it out.
+            // The bridge leaves this operation out too.
             if description["x-kafka"] == false {
                 return None;
             }
@@ -75,7 +75,7 @@ fn operations(openapi: &Value) -> Vec<Source<'_>> {
     all.collect()
 }
 
-/// What grows with each operation.
+/// The parts of the document to which each operation adds.
 #[derive(Default)]
 struct Parts {
     channels: Map<String, Value>,
@@ -143,13 +143,13 @@ impl Parts {
     }
 }
 
-/// References to a channel's messages, as an operation has them.
+/// References to a channel's messages, for an operation.
 fn in_channel<'a>(channel: &str, names: impl IntoIterator<Item = &'a String>) -> Value {
     let reference = |name| json!({ "$ref": format!("#/channels/{channel}/messages/{name}") });
     names.into_iter().map(reference).collect()
 }
 
-/// References to the messages themselves, as a channel has them.
+/// References to messages, for a channel.
 fn by_reference<'a>(names: impl IntoIterator<Item = &'a String>) -> Map<String, Value> {
     let reference = |name: &String| {
         let message = json!({ "$ref": format!("#/components/messages/{name}") });

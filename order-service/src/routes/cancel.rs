@@ -11,12 +11,12 @@ use crate::order::Order;
 
 /// Cancels an order.
 ///
-/// The order stays readable, marked as cancelled, and nothing brings it back. Cancelling it again
-/// has the same answer, so a repeated request needs no idempotency key.
+/// The order stays readable, marked as cancelled. This cannot be undone. A second request gets the same answer, so it
+/// needs no idempotency key.
 ///
 /// # Errors
 ///
-/// Fails when there is no such order or the store does not answer.
+/// Fails if there is no such order, or if the store does not answer.
 #[utoipa::path(
     delete,
     path = "/orders/{id}",

@@ -1,4 +1,4 @@
-//! Changes a stored order by what is in it, against others who do the same.
+//! Changes a stored order while other requests may change it too.
 
 use axum::http::StatusCode;
 use uuid::Uuid;
@@ -8,17 +8,17 @@ use crate::error::ApiError;
 use crate::order::{Cancelled, Order};
 use crate::store::StoreError;
 
-/// How often a change may find that somebody else was faster. Each time one change is made, so
-/// only an order that hundreds of requests change at once gets here.
+/// Most attempts of a change. An attempt fails only if another change succeeds, so only an order that hundreds of
+/// requests change at once needs so many.
 const MAX_ATTEMPTS: usize = 100;
 
-/// Returns the failure that there is no such order.
+/// Returns the error for an order that does not exist.
 pub(super) fn missing(id: Uuid) -> ApiError {
     ApiError::NotFound(StatusCode::NOT_FOUND, format!("there is no order {id}"))
 }
 
-/// Applies `change` to the order as it is now. It is written only if the order has not changed
-/// since it was read; else the change is asked again about the newer one.
+/// Applies `change` to the stored order. Writes it only if the order is still as it was read. Otherwise it applies
+/// `change` to the newer order.
 pub(super) async fn change(
     store: &Store,
     id: Uuid,
@@ -32,6 +32,6 @@ pub(super) async fn change(
             return Ok(changed.order);
         }
     }
-    let cause = format!("order {id} was changed {MAX_ATTEMPTS} times meanwhile");
+    let cause = format!("other requests changed order {id} {MAX_ATTEMPTS} times meanwhile");
     Err(StoreError::Unavailable(cause).into())
 }

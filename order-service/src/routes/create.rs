@@ -11,20 +11,19 @@ use crate::order::{NewOrder, Order, StoredOrder};
 
 /// Creates an order and saves it.
 ///
-/// A request that comes again makes no second order, if it has an idempotency key or is a record:
-/// it gets the answer of the first one, whatever became of the order since.
+/// A repeated request with an idempotency key, or the same record again, creates no second order. It gets the answer of
+/// the first request, even if the order has changed since.
 ///
 /// # Errors
 ///
-/// Fails when the order is not valid, its key belongs to another order, or the store does not take
-/// it.
+/// Fails if the order is not valid, if its key belongs to another order, or if the store refuses it.
 #[utoipa::path(
     post,
     path = "/orders",
     operation_id = "createOrder",
     params(
         ("idempotency-key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$",
-            description = "names this request among those of all requesters; sent again with each repetition, it makes one order"),
+            description = "unique name of this request; repetitions with the same key create no further order"),
     ),
     request_body = NewOrder,
     responses(
@@ -56,9 +55,9 @@ pub async fn create_order(
     Ok(Json(stored.order))
 }
 
-/// Returns without error if the order that has the id already was made by the same request.
+/// Returns without error if the same request created the stored order.
 async fn check_repetition(store: &Store, wanted: &StoredOrder) -> Result<(), ApiError> {
-    // Without a key the content is part of the id, and needs no comparison.
+    // Without a key the content is part of the id, so it is the same.
     if wanted.request.is_none() {
         return Ok(());
     }

@@ -1,4 +1,4 @@
-//! What does not exist is a problem document too.
+//! The problem documents for unknown paths and methods.
 
 use axum::http::{Method, StatusCode, Uri};
 

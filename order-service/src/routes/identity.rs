@@ -1,4 +1,4 @@
-//! What tells a request from every other one: the requester's key, else the record that it is.
+//! The identity of a request: the requester's key, or else its record.
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -11,9 +11,8 @@ use crate::idempotency::{IdempotencyKey, InvalidKey, RecordIdentity, RequestIden
 /// The header that carries the requester's key.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
-/// By these a requester tells its answers apart, so that they differ from request to request. Only
-/// these: a header that a proxy or the bridge changes from one delivery to the next (traces, counts
-/// of attempts) would make two requests of one.
+/// Requesters recognize their replies by these headers, so they differ from request to request. Other headers do not
+/// count: a proxy or the bridge may change one between two deliveries (traces, counts of attempts).
 const CORRELATION: [&str; 4] = [
     "x-reply-set-header",
     "kafka_correlationid",

@@ -1,4 +1,4 @@
-//! A JSON body whose rejection is a problem document like every other failure.
+//! A JSON body. Its rejection is a problem document.
 
 use axum::Json;
 use axum::extract::{FromRequest, Request};
@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::ApiError;
 
-/// How large a body may be, in bytes; an extension of the request.
+/// The largest body, in bytes. An extension of the request.
 #[derive(Clone, Copy, Debug)]
 pub struct MaxBody(pub usize);
 
@@ -45,7 +45,7 @@ fn content_length(headers: &HeaderMap) -> Option<usize> {
         .ok()
 }
 
-/// In the words of the bridge, which refuses a large record before it is a request.
+/// The same text as in the bridge, which refuses a large record before it becomes a request.
 fn too_large_text(size: Option<usize>, MaxBody(limit): MaxBody) -> String {
     match size {
         Some(size) => format!("the body has {size} bytes, the limit is {limit}"),

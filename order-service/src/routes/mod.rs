@@ -16,5 +16,5 @@ use std::sync::Arc;
 
 use crate::store::OrderStore;
 
-/// What every route is given.
+/// The state of every route.
 pub type Store = Arc<dyn OrderStore>;

@@ -1,4 +1,4 @@
-//! The `{id}` of a path, whose rejection is a problem document like every other failure.
+//! The `{id}` of a path. Its rejection is a problem document.
 
 use axum::extract::{FromRequestParts, Path};
 use axum::http::StatusCode;
@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::error::ApiError;
 
-/// An order's id that was read from the path.
+/// An order's id from the path.
 #[derive(Clone, Copy, Debug)]
 pub struct OrderId(pub Uuid);
 

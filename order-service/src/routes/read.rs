@@ -13,7 +13,7 @@ use crate::order::Order;
 ///
 /// # Errors
 ///
-/// Fails when there is no such order or the store does not answer.
+/// Fails if there is no such order, or if the store does not answer.
 #[utoipa::path(
     get,
     path = "/orders/{id}",

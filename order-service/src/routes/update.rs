@@ -10,14 +10,14 @@ use super::order_id::OrderId;
 use crate::error::{ApiError, Problem};
 use crate::order::{NewOrder, Order};
 
-/// Replaces what is ordered.
+/// Replaces the items of an order.
 ///
-/// The order has to exist and not to be cancelled. Doing it twice has the effect of doing it once,
-/// so a repeated request needs no idempotency key.
+/// The order must exist, and must not be cancelled. A second request changes nothing more, so it needs no idempotency
+/// key.
 ///
 /// # Errors
 ///
-/// Fails when the order is missing, cancelled or not valid, or the store does not take it.
+/// Fails if the order is missing, cancelled or not valid, or if the store refuses it.
 #[utoipa::path(
     put,
     path = "/orders/{id}",

@@ -1,4 +1,4 @@
-//! A store in memory, for tests. It can be taken down.
+//! A store in memory, for tests. Tests can make it fail.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -21,12 +21,12 @@ pub struct MemoryStore {
 }
 
 impl MemoryStore {
-    /// Makes every call fail from now on, or not.
+    /// Sets whether every call fails from now on.
     pub fn set_down(&self, down: bool) {
         self.down.store(down, Ordering::Relaxed);
     }
 
-    /// Returns how many orders there are, cancelled ones too.
+    /// Returns the number of orders, with the cancelled ones.
     #[must_use]
     pub fn count(&self) -> usize {
         self.lock().len()

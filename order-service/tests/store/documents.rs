@@ -1,4 +1,4 @@
-//! Servers with JSON documents, and orders that were written where there were none.
+//! Servers with JSON documents, and orders from before a server had them.
 
 use std::sync::Arc;
 
@@ -45,7 +45,7 @@ async fn h32_a_server_whose_commands_changed_is_asked_again() {
         let store = Arc::new(open(&server));
         assert!(store.insert(&order(2)).await.unwrap());
         grow_old().await;
-        // Another server by now, with what it holds in its own way.
+        // Now another server answers, with the other encoding.
         keys.set_documents(!documents);
         keys.put(KEY, !documents, STORED);
         let path = format!("/orders/{ID}");
@@ -59,7 +59,7 @@ async fn h32_a_server_whose_commands_changed_is_asked_again() {
     }
 }
 
-/// A list, say: nothing is to be had by waiting.
+/// For example a list. Waiting does not help.
 #[tokio::test]
 async fn h32_what_is_neither_string_nor_document_is_not_told_as_unavailable() {
     let as_kvrocks = format!("ERR Invalid argument: {WRONG_TYPE}");
@@ -82,7 +82,7 @@ async fn h32_what_is_neither_string_nor_document_is_not_told_as_unavailable() {
     }
 }
 
-/// A cluster of one shard has all keys, and still runs no script over several slots.
+/// A cluster of one shard has all keys, but still runs no script over several slots.
 #[tokio::test]
 async fn h28_what_a_script_gets_hashes_to_one_slot_of_a_cluster() {
     let keys = Keys::default();
@@ -103,7 +103,7 @@ async fn h28_what_a_script_gets_hashes_to_one_slot_of_a_cluster() {
     assert!(keys.get(KEY).unwrap().0, "it became a document");
 }
 
-/// A proxy that answers by itself what it can, and has no server behind it for a write.
+/// A proxy that answers some commands itself, but has no server behind it for a write.
 #[tokio::test]
 async fn h28_readiness_takes_no_other_error_for_the_complaint_about_a_document() {
     let root = "ERR new objects must be created at the root";
@@ -131,7 +131,7 @@ async fn h28_readiness_takes_no_other_error_for_the_complaint_about_a_document()
     }
 }
 
-/// Without them an order that is a string never becomes a document, and nobody is told.
+/// Without these rights, an order that is a string never becomes a document, and nothing says so.
 #[tokio::test]
 async fn h32_a_user_who_may_make_no_document_of_a_string_is_told_which_right_is_missing() {
     let all = [
@@ -170,7 +170,7 @@ async fn h32_a_server_without_a_command_to_rename_is_served() {
     open(&server).check().await.unwrap();
 }
 
-/// What of a key decides about its slot: the part in the first braces, if there is one.
+/// The part of a key that decides its slot: the part in the first braces, if there is one.
 fn hashed(key: &str) -> &str {
     let tag = key
         .split_once('{')

@@ -1,7 +1,7 @@
-//! The contract's rows, read from `tests/data/contract.json`: what is asked, and what is answered.
+//! The rows of the contract, from `tests/data/contract.json`: requests and their answers.
 //!
-//! Included by the tests of each transport, also those of the harness, so that it uses nothing but
-//! serde and knows neither HTTP nor Kafka.
+//! The tests of each transport include this file, also those of the harness. So it uses only serde, and knows neither
+//! HTTP nor Kafka.
 
 #![allow(dead_code, reason = "each transport uses its own part of this")]
 
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 const ROWS: &str = include_str!("../data/contract.json");
 
-/// The largest body that the service under test takes; the rows are made for it.
+/// The largest body that the service under test takes. The rows need this value.
 pub(crate) const MAX_BODY: usize = 2000;
 
 /// A request and its answer.
@@ -34,7 +34,7 @@ pub(crate) struct Row {
     saves: Option<String>,
 }
 
-/// All rows, in the order in which they are to be sent.
+/// All rows, in the order to send them.
 pub(crate) fn rows() -> Vec<Row> {
     serde_json::from_str(ROWS).unwrap()
 }
@@ -52,27 +52,27 @@ impl Row {
         })
     }
 
-    /// Whether the request is one that the service does.
+    /// Whether the answer is a success.
     pub(crate) fn succeeds(&self) -> bool {
         self.status == 200
     }
 }
 
-/// One pass through the rows: the ids that it was given.
+/// One pass through the rows, with the ids that the service chose.
 pub(crate) struct Pass {
-    /// Names and what they stand for.
+    /// Names and their values.
     names: Vec<(String, String)>,
 }
 
 impl Pass {
-    /// Starts a pass; `unique` is 36 characters that no other pass has.
+    /// Starts a pass. `unique` has 36 characters, and no other pass has the same.
     pub(crate) fn new(unique: &str) -> Self {
         assert_eq!(unique.len(), 36, "the longest key is made for that length");
         let names = vec![("unique".to_owned(), unique.to_owned())];
         Self { names }
     }
 
-    /// Fills in the names of earlier answers.
+    /// Replaces names by their values from earlier answers.
     fn fill(&self, text: &str) -> String {
         let names = self.names.iter();
         names.fold(text.to_owned(), |text, (name, value)| {
@@ -80,7 +80,7 @@ impl Pass {
         })
     }
 
-    /// The path, with the order's id in it.
+    /// The path, with the order's id.
     pub(crate) fn path(&self, row: &Row) -> String {
         let id = self.order(row).unwrap_or_default();
         row.path.replace("{id}", &id)
@@ -99,8 +99,8 @@ impl Pass {
             .collect()
     }
 
-    /// Holds an answer against the row. Returns status and body with names in place of the ids
-    /// that were chosen in this pass, to be compared with another pass's.
+    /// Compares an answer with the row. Returns status and body, with names in place of this pass's ids, to compare
+    /// them with those of another pass.
     pub(crate) fn check(&mut self, row: &Row, status: u16, body: &str) -> (u16, Value) {
         let name = &row.name;
         assert_eq!(status, row.status, "{name}: {body}");

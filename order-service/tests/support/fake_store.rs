@@ -1,4 +1,4 @@
-//! A store on loopback whose every answer a test chooses: what no real server does when asked to.
+//! A store on loopback whose answers the test chooses, because no real server fails on request.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,13 +7,13 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
-/// What the server does about a command.
+/// What the server does after a command.
 pub(crate) enum Answer {
     /// Sends this as it is.
     Send(String),
     /// Closes the connection.
     Close,
-    /// Says nothing, to this command and to all that follow on the connection.
+    /// Does not answer this command, nor any later one on the connection.
     Freeze,
 }
 
@@ -37,7 +37,7 @@ fn text(value: &str) -> Answer {
     Answer::Send(format!("${}\r\n{value}\r\n", value.len()))
 }
 
-/// A server that asks the test, with the connection's number, counted from 0, and the command.
+/// A server that asks the test for each answer. The test gets the connection's number, from 0, and the command.
 pub(crate) struct FakeStore {
     pub(crate) url: String,
     connections: Arc<AtomicUsize>,
@@ -61,7 +61,7 @@ impl FakeStore {
         Self { url, connections }
     }
 
-    /// How many connections there have been.
+    /// The number of connections so far.
     pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
@@ -100,13 +100,13 @@ pub(crate) struct Keys(Arc<Mutex<Held>>);
 #[derive(Default)]
 struct Held {
     documents: bool,
-    /// Each with whether it is a document.
+    /// Each value, and whether it is a document.
     values: HashMap<String, (bool, String)>,
 }
 
 pub(crate) const WRONG_TYPE: &str =
     "WRONGTYPE Operation against a key holding the wrong kind of value";
-/// As RedisJSON says it.
+/// RedisJSON's error text.
 pub(crate) const NO_DOCUMENT: &str = "Existing key has wrong Redis type";
 
 impl Keys {
@@ -129,7 +129,7 @@ impl Keys {
         let held = &mut *self.0.lock().unwrap();
         let wants_documents = command.iter().any(|part| part.contains("JSON."));
         if wants_documents && !held.documents {
-            // In a script, the first call of one ends it.
+            // A script ends at its first unknown command.
             return match command[0] {
                 "EVAL" if held.ends_early(command) => nil(),
                 "EVAL" => error("ERR Unknown Redis command called from script script: 1"),
@@ -171,7 +171,7 @@ impl Keys {
 }
 
 impl Held {
-    /// Whether the script that inserts a document finds the key taken before it makes one.
+    /// Whether the script that inserts a document ends because the key exists.
     fn ends_early(&self, command: &[&str]) -> bool {
         command.len() == 5 && self.values.contains_key(command[3])
     }

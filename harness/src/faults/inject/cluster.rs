@@ -1,4 +1,4 @@
-//! Faults of a cluster: of the broker that leads, coordinates or controls, of most of them, of what is between them.
+//! Faults of a cluster: of one broker that leads, coordinates or controls, of most brokers, and of their connections.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,9 +19,9 @@ use super::super::world::{OFFSETS, World, place};
 use super::{Scene, for_a_while};
 use crate::stack::{Partition, elect_preferred, partitions, reassign};
 
-/// Which broker of a quorum leads it, in the folder of the cluster's own log.
+/// The file that names the leader of the controllers, in the folder of the cluster's own log.
 const QUORUM_STATE: &str = "__cluster_metadata-0/quorum-state";
-/// A leader that is alone accepts records only where one replica in sync is enough.
+/// A leader that is alone in sync accepts records only with this setting.
 const ONE_IS_ENOUGH: (&str, &str) = ("min.insync.replicas", "1");
 const ANYBODY_LEADS: (&str, &str) = ("unclean.leader.election.enable", "true");
 
@@ -34,7 +34,7 @@ impl Scene<'_> {
     ) -> Result<i64> {
         let world = self.world;
         let requests = &self.names.requests;
-        // Any partition will do: the plan's victim chooses one.
+        // The plan's victim chooses the partition.
         let partition = i32::try_from(victim).unwrap_or(0) % PARTITIONS;
         let leader = || until(|| world.leader(requests, partition));
         match fault {
@@ -65,11 +65,11 @@ impl Scene<'_> {
             Fault::PartitionsReassigned => self.reassign().await,
             Fault::LeadersElected => self.elect().await,
             Fault::BrokerDiskFull => self.fill_disk(victim % world.brokers(), length).await,
-            other => bail!("{other} is no fault of a cluster"),
+            other => bail!("{other} is not a fault of a cluster"),
         }
     }
 
-    /// One at a time, as an upgrade does it: each waits until the one before is in sync again.
+    /// Restarts one broker at a time, as in an upgrade, when the one before is in sync again.
     async fn restart_brokers(&self, length: Duration) -> Result<i64> {
         let world = self.world;
         let mut end = clock::now();
@@ -109,8 +109,8 @@ impl Scene<'_> {
         Ok(clock::now())
     }
 
-    /// Cuts a leader off from its peers until it is alone in sync, lets it accept records for a while, and kills it.
-    /// If the settings let any replica lead, waits until one does. If not, the partition waits for its leader.
+    /// Cuts off a leader from its peers until it is alone in sync, lets it accept records for a while, and kills it. If
+    /// the settings let any replica lead, waits until one does. Otherwise the partition waits for its leader.
     async fn lose_alone(
         &self,
         partition: i32,
@@ -144,7 +144,7 @@ impl Scene<'_> {
             until(|| async {
                 match world.leader(requests, partition).await? {
                     other if other != leader => Ok(()),
-                    _ => bail!("the broker that was killed leads"),
+                    _ => bail!("the killed broker still leads"),
                 }
             })
             .await?;
@@ -160,7 +160,7 @@ impl Scene<'_> {
         Ok(end)
     }
 
-    /// Takes each partition from one of its brokers, and gives it back as the first to lead.
+    /// Takes each partition from one of its brokers, and then gives it back, with that broker as the preferred leader.
     async fn reassign(&self) -> Result<i64> {
         for topic in [&*self.names.requests, &*self.names.replies] {
             let before = self.replicas_of(topic).await?;
@@ -173,7 +173,7 @@ impl Scene<'_> {
         self.elect_and_wait().await
     }
 
-    /// Makes another replica the first of each partition, and has the first ones lead.
+    /// Makes another replica the preferred leader of each partition, and elects the preferred leaders.
     async fn elect(&self) -> Result<i64> {
         for topic in [&*self.names.requests, &*self.names.replies] {
             let before = self.replicas_of(topic).await?;
@@ -187,13 +187,11 @@ impl Scene<'_> {
         until(|| elect_preferred(servers)).await?;
         until(|| async {
             let all = partitions(servers).await?;
-            let own = all
-                .get(&self.names.requests)
-                .context("no topic of requests")?;
+            let own = all.get(&self.names.requests).context("no request topic")?;
             let leads = |one: &Partition| one.leader == one.replicas.first().copied();
             match own.values().all(leads) {
                 true => Ok(()),
-                false => bail!("another replica than the first leads: {own:?}"),
+                false => bail!("a replica other than the preferred one leads: {own:?}"),
             }
         })
         .await?;
@@ -202,7 +200,7 @@ impl Scene<'_> {
 
     async fn replicas_of(&self, topic: &str) -> Result<BTreeMap<i32, Vec<i32>>> {
         let mut all = partitions(&self.world.servers).await?;
-        let own = all.remove(topic).context("a topic is not there")?;
+        let own = all.remove(topic).context("a topic is missing")?;
         Ok(own
             .into_iter()
             .map(|(number, one)| (number, one.replicas))
@@ -214,7 +212,7 @@ impl Scene<'_> {
         until(|| reassign(servers, topic, wanted)).await?;
         until(|| async {
             let all = partitions(servers).await?;
-            let own = all.get(topic).context("a topic is not there")?;
+            let own = all.get(topic).context("a topic is missing")?;
             let is_there = |(number, replicas): (&i32, &Vec<i32>)| {
                 own.get(number).is_some_and(|one| {
                     one.replicas == *replicas && one.in_sync.len() == replicas.len()
@@ -228,9 +226,9 @@ impl Scene<'_> {
         .await
     }
 
-    /// Forbids a broker's process to make files longer. Its writes then fail because a file is too large, and not
-    /// because there is no space. A broker does not tell the two apart: it gives its folder up, and ends, because it
-    /// has no other.
+    /// Limits the file size of a broker's process. Its writes then fail because a file is too large, not because the
+    /// disk is full. A broker handles both in the same way: it takes its folder offline, and ends, because it has no
+    /// other.
     async fn fill_disk(&self, broker: usize, length: Duration) -> Result<i64> {
         let id = {
             let mut stack = self.world.stack.borrow_mut();
@@ -244,7 +242,7 @@ impl Scene<'_> {
         prlimit(process, Resource::Fsize, none).context("cannot limit a broker's files")?;
         let ended = self.until_gone(|stack| stack.broker_process(broker)).await;
         if ended.is_err() {
-            // Without rights nobody takes the limit back, and the next round is to have a broker that can write.
+            // A user without rights cannot lift the limit, and the next round needs a broker that can write.
             self.signal_broker(broker, Signal::KILL)?;
             ended?;
         }
@@ -253,7 +251,7 @@ impl Scene<'_> {
     }
 }
 
-/// The same replicas, of which the last comes first.
+/// The same replicas with the last one first.
 fn rotated(replicas: &BTreeMap<i32, Vec<i32>>) -> BTreeMap<i32, Vec<i32>> {
     let turned = replicas.iter().map(|(number, all)| {
         let mut all = all.clone();
@@ -263,7 +261,7 @@ fn rotated(replicas: &BTreeMap<i32, Vec<i32>>) -> BTreeMap<i32, Vec<i32>> {
     turned.collect()
 }
 
-/// Which broker controls the cluster, by what each has noted of the last election.
+/// The broker that controls the cluster, from the brokers' notes of the last election.
 fn controller(world: &World) -> Result<usize> {
     let mut latest = None;
     for broker in 0..world.brokers() {

@@ -1,4 +1,4 @@
-//! Faults of the store and of the way to it.
+//! Faults of the store, and of the connections to it.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ impl Scene<'_> {
         .await
     }
 
-    /// Gives a setting of the store's a value that makes it refuse to write, then its old one.
+    /// Gives a setting of the store a value with which it refuses writes, then its old value.
     pub(super) async fn configure(&self, setting: store::Setting, length: Duration) -> Result<i64> {
         let (name, bad, good) = setting;
         store::configure(&self.world.store_url, name, bad).await?;
@@ -40,7 +40,7 @@ impl Scene<'_> {
         Ok(clock::now())
     }
 
-    /// Kills the store and has it load so slowly that it answers LOADING for about that long.
+    /// Kills the store, and makes it load so slowly that it answers LOADING for about this time.
     pub(super) async fn load_store(&self, length: Duration) -> Result<i64> {
         let url = &self.world.store_url;
         let orders = store::compact(url).await?;
@@ -50,7 +50,7 @@ impl Scene<'_> {
         let slowly = [
             "--key-load-delay",
             &each,
-            // It looks at its connections after each so many bytes that it has read.
+            // It serves its connections each time that it has read this number of bytes.
             "--loading-process-events-interval-bytes",
             "1024",
         ];
@@ -59,8 +59,8 @@ impl Scene<'_> {
         Ok(clock::now())
     }
 
-    /// A replica takes over behind the store's address, and the old master refuses to write while the
-    /// connections to it stay open. The rest of the round is played so.
+    /// Makes a replica the master behind the store's address. The old master refuses writes, and connections to it stay
+    /// open. This stays so for the rest of the round.
     pub(super) async fn fail_over(&self) -> Result<i64> {
         self.world.fail_over().await?;
         Ok(clock::now())

@@ -1,4 +1,4 @@
-//! Faults of topics: made anew, grown, denied, too small for batches, compressed.
+//! Faults of topics: created again, with more partitions, denied, too small for batches, compressed.
 
 use std::time::Duration;
 
@@ -13,14 +13,14 @@ use super::super::topics::{self, MORE_PARTITIONS, PARTITIONS, REPLY_PARTITIONS};
 use super::Scene;
 use crate::stack::{Right, give_back, withdraw};
 
-/// Bytes of a batch: above a reply, below three.
+/// Largest batch, in bytes: above one reply, below three.
 const SINGLE_REPLY: &str = "700";
-/// Replies gather into batches while those before them are under way for so long.
+/// Delay of the broker, so that replies gather into batches while earlier ones are in flight.
 const GATHERING: Duration = Duration::from_millis(100);
 
 impl Scene<'_> {
-    /// The reader ends first, and begins anew with the new topic: it would otherwise go on where it was in
-    /// the old one.
+    /// Deletes the reply topic and creates it again. The reader ends first, and starts again with the new topic.
+    /// Otherwise it would go on at its position in the old one.
     pub(super) async fn remake_replies(&self, length: Duration) -> Result<i64> {
         let topic = &self.names.replies;
         drop(self.replies.borrow_mut().take());
@@ -56,7 +56,7 @@ impl Scene<'_> {
         Ok(clock::now())
     }
 
-    /// Denies the service, and nobody else, to read requests or to write replies.
+    /// Takes the right to read requests or to write replies from the service alone.
     pub(super) async fn deny(&self, right: Right, length: Duration) -> Result<i64> {
         let topic = match right {
             Right::Write => &self.names.replies,

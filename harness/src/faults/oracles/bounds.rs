@@ -1,16 +1,16 @@
-//! The round ends clean: nothing is left in a partition, nobody too many is in the group, nothing grew.
+//! The round ends clean: no partition has a lag, the group has the right members, no process grew.
 
 use super::super::evidence::Evidence;
 use super::super::plan::INSTANCES;
 use super::{Finding, none_of};
 
-/// How much a process may grow in a round: what is in flight, and what librdkafka fetches ahead (16 MiB
-/// and its bookkeeping), which comes when it comes.
+/// Most growth of a process in a round, in bytes. It covers records in flight, and those that librdkafka fetches ahead
+/// at any time (16 MiB and its bookkeeping).
 pub(in super::super) const GROWTH: u64 = 96 << 20;
-/// The JVM takes what it is given: 512 MiB of heap, and as much again beside it.
+/// Most memory of a broker, in bytes: 512 MiB of heap, and twice as much beside it.
 pub(in super::super) const BROKER_MOST: u64 = 1536 << 20;
 
-/// Each partition is committed to its end.
+/// Checks that each partition is committed to its end.
 pub(in super::super) fn lag(evidence: &Evidence) -> Option<Finding> {
     let behind = evidence.lag.iter().filter(|(_, lag)| **lag != 0);
     let behind: Vec<String> = behind
@@ -19,7 +19,7 @@ pub(in super::super) fn lag(evidence: &Evidence) -> Option<Finding> {
     none_of("lag", "partitions are behind", &behind)
 }
 
-/// As many members as instances, and none when those have stopped.
+/// Checks that the group has as many members as instances, and none after their stop.
 pub(in super::super) fn group(evidence: &Evidence) -> Option<Finding> {
     let (members, left) = (evidence.members, evidence.members_left);
     (members != Some(INSTANCES) || left != Some(0)).then(|| {
@@ -29,7 +29,7 @@ pub(in super::super) fn group(evidence: &Evidence) -> Option<Finding> {
     })
 }
 
-/// No process grew beyond its bound.
+/// Checks that no process grew beyond its bound.
 pub(in super::super) fn memory(evidence: &Evidence) -> Option<Finding> {
     let grown = evidence.memory.iter().filter(|one| {
         if one.name == "broker" {
@@ -44,7 +44,7 @@ pub(in super::super) fn memory(evidence: &Evidence) -> Option<Finding> {
     none_of("memory", "processes grew", &grown)
 }
 
-/// No part did what it must not do.
+/// Checks that no part misbehaved.
 pub(in super::super) fn misbehaviour(evidence: &Evidence) -> Option<Finding> {
     none_of("behaviour", "parts misbehaved", &evidence.misbehaviour)
 }

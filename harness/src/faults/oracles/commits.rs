@@ -1,19 +1,19 @@
-//! What is committed is finished: no committed offset passes a record without an answer, and what was
-//! committed is not handled again.
+//! Committed records are finished: no committed offset passes a record without an answer, and no committed record is
+//! handled again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::evidence::{Commit, Evidence, Record};
 use super::{Finding, none_of, replies_gone};
 
-/// A reply that was on its way when its sender was killed may reach the broker so much later.
+/// How late a reply may reach the broker, in milliseconds, if it was on its way when its sender was killed.
 const ON_ITS_WAY: i64 = 1000;
 
-/// A member hears so much later that the topic is another one. What it commits until then names the old one, and
-/// whoever reads it knows that it is void.
+/// How late a member learns, in milliseconds, that the topic was deleted and created again. Its commits until then have
+/// the old topic's id, so that a reader knows that they are void.
 const UNHEARD: i64 = 5000;
 
-/// What was committed before the topic was remade says nothing of the records that are in it now.
+/// The commits for the current topic. Earlier ones belong to a deleted topic with the same name.
 fn of_this_topic(evidence: &Evidence) -> impl Iterator<Item = &Commit> {
     let gone = evidence.requests_gone;
     let before = |one: &&Commit| gone.is_some_and(|gone| one.at <= gone.end);
@@ -29,9 +29,9 @@ fn of_this_topic(evidence: &Evidence) -> impl Iterator<Item = &Commit> {
     })
 }
 
-/// Whether a record was written, after an unclean election, at the offset of one that was lost, when that had been
-/// committed already. Who reads on from what is committed does not see it: to know better takes the leader's epoch in
-/// the commit (KIP-320), which rdkafka has no way to write.
+/// Whether a record was written after an unclean election, at the offset of a lost record that was already committed. A
+/// consumer that reads on from the committed offset does not see it. To prevent that, the commit needs the leader's
+/// epoch (KIP-320), which rdkafka cannot write.
 pub(super) fn is_in_a_lost_place(evidence: &Evidence, record: &Record) -> bool {
     let is_beyond = |one: &Commit| {
         one.partition == record.partition && one.offset > record.offset && one.at < record.at
@@ -39,11 +39,11 @@ pub(super) fn is_in_a_lost_place(evidence: &Evidence, record: &Record) -> bool {
     evidence.alone.is_some() && evidence.commits.iter().any(is_beyond)
 }
 
-/// Each sampled commit `N` of a partition requires an answer, by then, to every record below `N`.
+/// Checks that, for each sampled commit `N` of a partition, every record below `N` had an answer by then.
 pub(in super::super) fn passed(evidence: &Evidence) -> Option<Finding> {
     let answers = evidence.answers_by_record();
     let first = |record: &Record| answers.get(&*record.id)?.iter().map(|one| one.at).min();
-    // Of a record whose first reply may be gone, nobody knows when it was answered.
+    // If the first reply to a record may be gone, the time of its answer is unknown.
     let is_known = |record: &Record, answered: i64| {
         replies_gone(evidence).all(|gone| record.at > gone.end || answered <= gone.begin)
     };
@@ -81,8 +81,8 @@ pub(in super::super) fn passed(evidence: &Evidence) -> Option<Finding> {
     )
 }
 
-/// A record is handled again only from a committed offset on: below one that was seen a while ago, no
-/// further answers come. Not to be asked where a replaced member may still finish what it began.
+/// Checks that records are handled again only from a committed offset on: below an offset that was committed a while
+/// ago, no further answers come. Do not use it if a replaced member may still finish its records.
 pub(in super::super) fn replays(evidence: &Evidence) -> Option<Finding> {
     let mut commits: BTreeMap<i32, Vec<Commit>> = BTreeMap::new();
     for commit in of_this_topic(evidence) {
@@ -134,7 +134,7 @@ mod tests {
         let mut evidence = sound();
         evidence.commits = vec![commit(0, 0), commit(1, 10), commit(2, 11)];
         assert_eq!(passed(&evidence), None);
-        // Another partition's records are no matter.
+        // Records of another partition do not count.
         evidence.records[1].partition = 1;
         evidence.commits.push(commit(2, 10));
         assert_eq!(passed(&evidence), None);
@@ -162,7 +162,7 @@ mod tests {
                 .text
                 .contains("a (0/0, never answered)")
         );
-        // Unless its reply went with the topic, or with the leader of its partition.
+        // Not if its reply may be gone, with the topic or with the leader of its partition.
         let gone = Some(Span { begin: 2, end: 5 });
         evidence.replies_gone = gone;
         assert_eq!(passed(&evidence), None);
@@ -202,7 +202,7 @@ mod tests {
         };
         assert!(!found(&mut evidence, named(2, 9, "old")));
         assert!(found(&mut evidence, named(2, 9, "new")));
-        // The answers come later than all commits.
+        // The answers come after all commits.
         evidence
             .answers
             .iter_mut()

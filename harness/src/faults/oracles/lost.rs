@@ -1,4 +1,4 @@
-//! Nothing is lost: each record is answered, and each answer is worth something.
+//! Nothing is lost: each record is answered, and each answer is right.
 
 use std::collections::BTreeSet;
 
@@ -8,11 +8,11 @@ use super::{ACCEPTED_LATE, Finding, none_of, replies_gone};
 
 const NAME: &str = "lost";
 
-/// Each record that the broker reported as delivered is in its topic at the end, unless that was remade since, or
-/// others lead who lack it.
+/// Checks that each delivered record is in its topic at the end, unless the topic was created again since, or the
+/// new leader lacks the record.
 pub(in super::super) fn kept(evidence: &Evidence) -> Option<Finding> {
     let gone = gone(evidence).filter(|id| !is_lost_by_kafka(evidence, id));
-    // What was accepted before the topic was remade went with it; when, the schedule tells.
+    // Records from before the topic was deleted are gone with it. The schedule has their times.
     let went = |id: &&String| {
         let due = evidence.due.get(*id);
         let remade = evidence.requests_gone;
@@ -28,13 +28,13 @@ fn gone(evidence: &Evidence) -> impl Iterator<Item = &String> {
     accepted.filter(move |id| !there.contains(&***id))
 }
 
-/// Kafka says that an unclean election loses what the leader before had accepted alone.
+/// Kafka permits that an unclean election loses records that only the old leader had.
 fn is_lost_by_kafka(evidence: &Evidence, id: &str) -> bool {
     let alone = evidence.alone.zip(evidence.due.get(id));
     alone.is_some_and(|(alone, due)| (alone.begin - ACCEPTED_LATE..=alone.end).contains(due))
 }
 
-/// How many records were skipped because they took the places of lost ones.
+/// The number of records that were skipped because they took the offsets of lost ones.
 pub(in super::super) fn skipped(evidence: &Evidence) -> usize {
     let answers = evidence.answers_by_record();
     let records = evidence.records.iter();
@@ -43,14 +43,14 @@ pub(in super::super) fn skipped(evidence: &Evidence) -> usize {
         .count()
 }
 
-/// How many accepted records an unclean election has lost.
+/// The number of accepted records that an unclean election lost.
 pub(in super::super) fn lost_by_kafka(evidence: &Evidence) -> usize {
     gone(evidence)
         .filter(|id| is_lost_by_kafka(evidence, id))
         .count()
 }
 
-/// Records without any answer. Those whose reply may be gone, and who have their order, are not among them.
+/// Records without any answer. Records with an order whose reply may be gone do not count.
 pub(in super::super) fn unanswered(evidence: &Evidence) -> Vec<String> {
     let answers = evidence.answers_by_record();
     let stored: BTreeSet<&str> = evidence.orders.iter().map(|one| &*one.request).collect();
@@ -67,8 +67,7 @@ pub(in super::super) fn unanswered(evidence: &Evidence) -> Vec<String> {
         .collect()
 }
 
-/// Each record has an order and a reply, or a failure that names its cause: a dead letter, or a reply
-/// that says 5xx.
+/// Checks that each record has an order and a reply, or a failure that names its cause: a dead letter or a 5xx reply.
 pub(in super::super) fn lost(evidence: &Evidence) -> Vec<Finding> {
     let stored: BTreeSet<&str> = evidence.orders.iter().map(|one| &*one.id).collect();
     let mut without_order = Vec::new();
@@ -92,17 +91,17 @@ pub(in super::super) fn lost(evidence: &Evidence) -> Vec<Finding> {
         none_of(NAME, "records were never answered", &unanswered(evidence)),
         none_of(
             NAME,
-            "replies tell of an order that is not stored",
+            "replies name an order that is not stored",
             &without_order,
         ),
-        none_of(NAME, "replies refuse a request that is right", &wrong),
+        none_of(NAME, "replies refuse a valid request", &wrong),
         none_of(NAME, "dead letters name no cause", &without_cause),
     ];
     findings.into_iter().flatten().collect()
 }
 
-/// No record is given up because a topic or a broker refused what was not the record's fault. Not to be asked
-/// where the topic of the replies was away: who answers into a topic that is not there is told so.
+/// Checks that no record was given up because a topic or a broker refused its reply. Do not use it if the reply topic
+/// was missing, because a reply to a missing topic is refused rightly.
 pub(in super::super) fn given_up(evidence: &Evidence) -> Option<Finding> {
     let refused = evidence
         .answers
@@ -114,7 +113,11 @@ pub(in super::super) fn given_up(evidence: &Evidence) -> Option<Finding> {
             _ => None,
         });
     let refused: Vec<String> = refused.collect();
-    none_of("given-up", "records were given up for a refusal", &refused)
+    none_of(
+        "given-up",
+        "records were given up after a refusal",
+        &refused,
+    )
 }
 
 #[cfg(test)]
@@ -172,7 +175,7 @@ mod tests {
             metadata: String::new(),
             at,
         };
-        // `b` is at offset 1, and was written at 1.
+        // `b` has offset 1, and was written at time 1.
         evidence.commits = vec![commit(0)];
         assert_eq!((unanswered(&evidence).len(), skipped(&evidence)), (1, 0));
         evidence.alone = Some(Span { begin: 0, end: 0 });
@@ -186,7 +189,7 @@ mod tests {
         let mut evidence = sound();
         evidence.answers.pop();
         assert_eq!(unanswered(&evidence).len(), 1);
-        // `b` was written at 1.
+        // `b` was written at time 1.
         evidence.alone = Some(Span { begin: 0, end: 1 });
         assert!(unanswered(&evidence).is_empty());
         evidence.alone = Some(Span { begin: 0, end: 0 });
@@ -252,7 +255,7 @@ mod tests {
         let mut without_order = evidence.clone();
         without_order.orders.pop();
         assert_eq!(lost(&without_order).len(), 1);
-        // What was sent when the topic was back has no such excuse.
+        // For requests after the topic was back, there is no such excuse.
         evidence.replies_gone = Some(Span { begin: 0, end: 0 });
         assert_eq!(unanswered(&evidence).len(), 1);
     }

@@ -1,7 +1,7 @@
-//! What must be true of a round's evidence. Each oracle is a pure function from evidence to findings, and
-//! is tested with evidence that it must object to: an oracle that cannot say no proves nothing.
+//! The oracles, which check the evidence of a round. Each oracle is a pure function from evidence to findings. Its
+//! tests have evidence in which it must find something: an oracle that finds nothing proves nothing.
 //!
-//! Sets of ids are compared, never counts: a count hides a loss behind a duplicate.
+//! Oracles compare sets of ids, never counts: a count hides a loss behind a duplicate.
 
 mod bounds;
 mod commits;
@@ -21,18 +21,19 @@ use serde::Serialize;
 
 use super::evidence::{Evidence, Span};
 
-/// Examples that a finding names.
+/// Most examples in a finding.
 const EXAMPLES: usize = 5;
 
-/// Before a leader is alone in sync, producers may have waited so long, in milliseconds, for it to accept a record.
+/// How long a producer may have waited, in milliseconds, until a leader accepted its record, before that leader was
+/// alone in sync.
 const ACCEPTED_LATE: i64 = 10_000;
 
-/// Something that must not be.
+/// A broken promise.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// Who objects.
+    /// The oracle that found it.
     pub oracle: &'static str,
-    /// To what.
+    /// What it found.
     pub text: String,
 }
 
@@ -45,7 +46,7 @@ impl Finding {
     }
 }
 
-/// When replies were written that may be gone: with their topic, or with a leader that had accepted them alone.
+/// The times of replies that may be gone, with their topic or with a leader that was alone in sync.
 fn replies_gone(evidence: &Evidence) -> impl Iterator<Item = Span> {
     let with_leader = evidence.alone.map(|alone| Span {
         begin: alone.begin - ACCEPTED_LATE,
@@ -54,7 +55,7 @@ fn replies_gone(evidence: &Evidence) -> impl Iterator<Item = Span> {
     evidence.replies_gone.into_iter().chain(with_leader)
 }
 
-/// One finding for a list that should be empty: how many, and the first of them.
+/// A finding for a list that should be empty: its length and its first elements.
 fn none_of(oracle: &'static str, what: &str, found: &[String]) -> Option<Finding> {
     if found.is_empty() {
         return None;

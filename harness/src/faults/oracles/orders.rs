@@ -1,4 +1,4 @@
-//! Each request makes one order, however often it is sent, delivered and answered.
+//! Each request creates one order, even if it is sent, delivered or answered several times.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,10 +7,11 @@ use super::{Finding, none_of};
 
 const NAME: &str = "orders";
 
-/// One order of each request that was answered with one, at most one of each other, none of nobody.
+/// Checks that each request has one order if a reply names one, at most one otherwise, and that each order has a
+/// request.
 ///
-/// A load client's requests do not tell their orders apart; of those, what a record's replies name must be
-/// one order, and orders that nobody was told of must be no more than records that were not answered well.
+/// The orders of a load client do not name their requests. For these, all replies to a record must name the same order,
+/// and there must not be more orders without a reply than records without a good reply.
 pub(in super::super) fn orders(evidence: &Evidence) -> Vec<Finding> {
     let foreign: BTreeSet<&str> = evidence
         .records
@@ -33,7 +34,7 @@ pub(in super::super) fn orders(evidence: &Evidence) -> Vec<Finding> {
 
     let mut known: BTreeSet<&str> = own.values().copied().collect();
     if evidence.requests_gone.is_some() || evidence.alone.is_some() {
-        // Their records may be gone with the topic, or with its leader; a request's first record has its id.
+        // Records may be gone with the topic, or with its leader. The first record of a request has the request's id.
         known.extend(evidence.due.keys().map(String::as_str));
     }
     let mut stored: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
@@ -58,11 +59,15 @@ pub(in super::super) fn orders(evidence: &Evidence) -> Vec<Finding> {
     });
     let swapped: Vec<String> = swapped.collect();
     let findings = [
-        none_of(NAME, "requests made several orders", &twice),
-        none_of(NAME, "records were told of several orders", &disagreeing),
-        none_of(NAME, "records were told of another's order", &swapped),
-        none_of(NAME, "orders are nobody's", &of_nobody),
-        // Records of load clients that are gone cannot say whose an order is.
+        none_of(NAME, "requests created several orders", &twice),
+        none_of(
+            NAME,
+            "replies to a record name several orders",
+            &disagreeing,
+        ),
+        none_of(NAME, "replies name another request's order", &swapped),
+        none_of(NAME, "orders have no request", &of_nobody),
+        // Load clients' records that are gone cannot be matched with orders.
         (evidence.requests_gone.is_none() && evidence.alone.is_none())
             .then(|| unnamed(&foreign, &named, &of_clients))
             .flatten(),
@@ -107,7 +112,7 @@ fn unnamed(
     if extra.len() <= open {
         return None;
     }
-    none_of(NAME, "orders of load clients nobody was told of", &extra)
+    none_of(NAME, "orders of load clients have no reply", &extra)
 }
 
 #[cfg(test)]
@@ -157,7 +162,7 @@ mod tests {
     fn an_order_of_nobody_is_found() {
         let mut evidence = sound();
         evidence.orders.push(order("z"));
-        assert!(orders(&evidence)[0].text.contains("nobody's: z"));
+        assert!(orders(&evidence)[0].text.contains("no request: z"));
     }
 
     #[test]
@@ -171,7 +176,7 @@ mod tests {
             request: SKU.to_owned(),
         };
         evidence.orders.push(stored("order-uuid"));
-        // Not answered yet: the order may be its.
+        // It is not answered yet, so the order may belong to it.
         assert!(orders(&evidence).is_empty());
         evidence.answers.push(reply("uuid", 12));
         assert!(orders(&evidence).is_empty());
@@ -183,7 +188,7 @@ mod tests {
         let mut evidence = sound();
         evidence.records.pop();
         evidence.due.insert("b".to_owned(), 5);
-        assert!(orders(&evidence)[0].text.contains("nobody's: b"));
+        assert!(orders(&evidence)[0].text.contains("no request: b"));
         evidence.alone = Some(Span { begin: 0, end: 9 });
         assert!(orders(&evidence).is_empty());
     }

@@ -1,4 +1,4 @@
-//! After the fault the service is as fast as before.
+//! The service is as fast after the fault as before.
 
 use std::collections::BTreeMap;
 use std::iter::successors;
@@ -6,24 +6,25 @@ use std::iter::successors;
 use super::super::evidence::{Evidence, Outcome, Span};
 use super::Finding;
 
-/// The share of the throughput before that counts as recovered.
+/// The share of the earlier throughput that counts as recovered.
 const SHARE: f64 = 0.9;
-/// How soon, in milliseconds, an answer comes that counts: beyond it, it is one of a backlog.
+/// A reply counts if it comes within this time, in milliseconds. A later one belongs to a backlog.
 const PROMPT: i64 = 1000;
-/// From one look to the next, milliseconds.
+/// Time between the starts of two spans, in milliseconds.
 const STEP: i64 = 100;
-/// Far above a session time-out, a start and a backlog, on a machine that is busy with other things.
+/// Longest recovery, in milliseconds. Far above a session timeout, a start and a backlog on a busy machine.
 pub(in super::super) const LIMIT: i64 = 120_000;
 
-/// Milliseconds from the end of the fault until the throughput is back. It is back in a span, as long as the
-/// quiet one, in which at least 90 % as many requests were both due and answered well, within a second, as in
-/// the quiet one. The first such span counts that begins when the group is whole, since what follows from a
-/// fault may follow from the rebalance after it; and those that lead up to it without a gap. `None` if there is
-/// no such span, or nothing to compare with.
+/// Milliseconds from the end of the fault until the throughput is back. `None` if it does not come back, or if there is
+/// nothing to compare with.
 ///
-/// What was due before a span is not counted in it. A backlog may come in one burst, before the fault or after
-/// it: counted, it makes the throughput before too high to be reached, or a service that answers half of
-/// what comes look well for a second.
+/// The throughput is back in a span as long as the quiet part, if at least 90 % as many requests were both due in it
+/// and answered well within a second. The first such span counts that begins after the group is complete again, because
+/// the rebalance is part of the recovery. If good spans lead up to it without a gap, the first of these counts.
+///
+/// A request that was due before a span does not count in it. A backlog may come in one burst, before the fault or
+/// after it. If it counted, the earlier throughput could be too high to reach, or a service that answers half of its
+/// requests could look good for a second.
 pub(in super::super) fn recovery(evidence: &Evidence) -> Option<i64> {
     let (quiet, fault) = (evidence.quiet?, evidence.fault?);
     let served = served(evidence, quiet.begin);
@@ -45,7 +46,7 @@ pub(in super::super) fn recovery(evidence: &Evidence) -> Option<i64> {
     Some(earlier.last()? - fault.end)
 }
 
-/// When each request of the load was due and promptly answered well, in the order of the former.
+/// The due time and the reply time of each request with a prompt good reply, in order of the due time.
 fn served(evidence: &Evidence, begin: i64) -> Vec<(i64, i64)> {
     let mut first: BTreeMap<&str, (i64, i64)> = BTreeMap::new();
     for answer in &evidence.answers {
@@ -53,7 +54,7 @@ fn served(evidence: &Evidence, begin: i64) -> Vec<(i64, i64)> {
         if !matches!(answer.outcome, Outcome::Reply { status: 200, .. }) {
             continue;
         }
-        // Requests of a load client, which waits for its answers, say nothing of a rate.
+        // A load client waits for its replies, so its requests have no rate.
         let Some(due) = evidence.due.get(&answer.id).filter(|due| **due >= begin) else {
             continue;
         };
@@ -66,17 +67,17 @@ fn served(evidence: &Evidence, begin: i64) -> Vec<(i64, i64)> {
     served
 }
 
-/// Requests that were due and answered in a span.
+/// The number of requests that were due and answered in a span.
 fn within(served: &[(i64, i64)], span: Span) -> usize {
     let upto = |end: i64| served.partition_point(|(due, _)| *due < end);
     let (begin, end) = (upto(span.begin), upto(span.end));
-    // What was due a second before the end is answered: only what is prompt is here.
+    // Requests that were due a second before the end are answered by then, because only prompt replies are here.
     let sure = upto(span.end - PROMPT).max(begin);
     let rest = served.get(sure..end).unwrap_or_default();
     sure - begin + rest.iter().filter(|(_, at)| *at < span.end).count()
 }
 
-/// Whether the recovery is within the limit.
+/// Checks that the recovery is within the limit.
 pub(in super::super) fn recovered(evidence: &Evidence) -> Option<Finding> {
     match recovery(evidence) {
         Some(time) if time <= LIMIT => None,

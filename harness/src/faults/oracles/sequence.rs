@@ -1,16 +1,15 @@
-//! `keyed`: the records of a key are answered in the order in which they stand in their partition.
+//! `keyed`: records with the same key are answered in the order of their partition.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::evidence::{Evidence, Outcome, Record};
 use super::{Finding, none_of};
 
-/// The first reply to each record comes after the first replies to those before it of the same key and
-/// partition. Repeated replies are no matter: a replay goes through the records in order again, so that it
-/// brings nothing new before it has come to where it was.
+/// Checks that the first reply to each record comes after the first replies to earlier records with the same key and
+/// partition. Repeated replies do not count: a replay goes through the records in order again.
 ///
-/// Not to be asked where replies are gone with their topic. Dead letters are left out: they are in a topic
-/// of their own, and order holds within one only.
+/// Do not use it if replies are gone with their topic. Dead letters do not count, because they are in another topic,
+/// and only one topic has an order.
 pub(in super::super) fn order_of_keys(evidence: &Evidence) -> Option<Finding> {
     let places: BTreeMap<&str, &Record> = evidence
         .records
@@ -40,7 +39,7 @@ pub(in super::super) fn order_of_keys(evidence: &Evidence) -> Option<Finding> {
             ));
         }
     }
-    none_of("order", "records overtook one of their key", &wrong)
+    none_of("order", "records overtook one with the same key", &wrong)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ const OURS: &str =
     "request_type,name,response_time,status,intended_ns,sent_ns,replied_ns,user,warm_up,error\n";
 
 #[test]
-fn reads_the_three_columns_of_the_seed() {
+fn reads_the_three_columns_of_the_article() {
     let run =
         read("request_type,name,response_time\nKAFKA,createOrder,3.271\nKAFKA,createOrder,4\n")
             .unwrap();
@@ -93,7 +93,7 @@ fn a_run_of_failures_only_is_read() {
 }
 
 #[test]
-fn what_spreadsheets_do_is_tolerated() {
+fn files_from_spreadsheets_are_accepted() {
     let run = read("\u{feff}request_type,name,response_time\r\nK,c,3\r\nK,c,4\r\n").unwrap();
     assert_eq!(run.latencies_ms, [3.0, 4.0]);
     assert!(

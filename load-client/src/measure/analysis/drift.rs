@@ -1,4 +1,4 @@
-//! How a service changes over a run: the drift of a soak, and the recovery from a spike.
+//! How a service changes over a run: the drift over a soak, and the recovery from a spike.
 
 use serde::Serialize;
 
@@ -9,46 +9,46 @@ use crate::measure::memory::MemoryPoint;
 use crate::measure::summary::Latency;
 use crate::stats::{quantile, trend};
 
-/// Length of the window that a moment's latency is of, in seconds; closer moments share requests.
+/// Length in seconds of the window behind each latency in the history. Closer moments share requests.
 const WINDOW_SECONDS: f64 = 10.0;
-/// Fewest points that are judged.
+/// The fewest points that are judged.
 const FEWEST: usize = 8;
-/// Most points that are compared pairwise; more are thinned.
+/// The most points that are compared pairwise. More points are thinned.
 const MAX_POINTS: usize = 1000;
-/// The trend must be beyond what chance gives in 1 % of runs without one...
+/// The trend must exceed what chance gives in 1 % of runs without a trend ...
 const Z: f64 = 2.576;
-/// ... and over the run change the figure by this share, or nobody would act on it.
+/// ... and it must change the figure by this share over the run. Smaller changes do not matter.
 const RELEVANT: f64 = 0.05;
 
-/// How a figure moved over a run.
+/// How a figure changed over a run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Drift {
-    /// Points that it is judged by.
+    /// Number of points that were judged.
     pub points: usize,
-    /// Time between the first and the last, in seconds.
+    /// Time between the first and the last point, in seconds.
     pub seconds: f64,
-    /// The figure's median: milliseconds, or bytes.
+    /// The figure's median, in milliseconds or bytes.
     pub median: f64,
-    /// Theil-Sen slope, per hour.
+    /// Slope per hour, by Theil and Sen.
     pub per_hour: f64,
-    /// The slope over the whole time as a share of the median.
+    /// The change over the whole time, as a share of the median.
     pub share: f64,
-    /// Mann-Kendall's score in standard deviations.
+    /// Score of the Mann-Kendall test, in standard deviations.
     pub z: f64,
-    /// Whether both rules are met: |z| is 2.576 or more (1 %), and |share| 5 % or more.
+    /// Whether both rules are met: |z| is at least 2.576 (1 %), and |share| is at least 5 %.
     pub is_drift: bool,
-    /// All this for a reader.
+    /// The result as a sentence.
     pub sentence: String,
 }
 
-/// The windows of the history without the warm-up, with their moments in seconds.
+/// Returns the windows of the history without the warm-up, with their moments in seconds.
 fn windows(history: &[Moment]) -> impl Iterator<Item = (f64, &Latency)> {
     let measured = history.iter().filter(|moment| !moment.warm_up);
     measured.filter_map(|moment| Some((moment.seconds, moment.total.window.as_ref()?)))
 }
 
-/// The drift of the median response time between two moments of a run, in seconds from its start: the stage
-/// that holds the load. Windows of ten seconds that do not overlap. `None` when they are too few to tell.
+/// Returns the drift of the median response time between two moments of a run, in seconds from its start. Uses windows
+/// of ten seconds that do not overlap. `None` when there are too few windows.
 pub(super) fn latency_drift(
     history: &[Moment],
     start_seconds: f64,
@@ -57,7 +57,7 @@ pub(super) fn latency_drift(
     let mut last = start_seconds;
     let mut points = Vec::new();
     for (seconds, window) in windows(history) {
-        // The first window is to lie within the stage as a whole; the clocks' difference is forgiven.
+        // The first window must lie within the stage. The clocks may differ a little.
         if seconds - last >= WINDOW_SECONDS - 0.1 && seconds <= end_seconds + 0.1 {
             points.push((seconds, window.median_ms));
             last = seconds;
@@ -68,7 +68,7 @@ pub(super) fn latency_drift(
     })
 }
 
-/// The growth of the service's memory. `None` when it was looked at too seldom to tell.
+/// Returns the growth of the service's memory. `None` when there are too few readings.
 pub(super) fn memory_growth(points: &[MemoryPoint]) -> Option<Drift> {
     let points = points
         .iter()
@@ -79,7 +79,7 @@ pub(super) fn memory_growth(points: &[MemoryPoint]) -> Option<Drift> {
     })
 }
 
-/// `told` is given the median and the change per hour.
+/// Judges the points. `told` gets the median and the change per hour, and returns their sentence.
 fn drift(mut points: Vec<(f64, f64)>, told: impl Fn(f64, f64) -> String) -> Option<Drift> {
     let stride = points.len().div_ceil(MAX_POINTS).max(1);
     points = points.into_iter().step_by(stride).collect();
@@ -111,26 +111,26 @@ fn drift(mut points: Vec<(f64, f64)>, told: impl Fn(f64, f64) -> String) -> Opti
     })
 }
 
-/// As fast as before: at most this many times the p95 before the spike.
+/// The service has recovered when p95 is at most this many times the p95 before the spike.
 const AS_BEFORE: f64 = 1.2;
 
-/// The way back from a spike.
+/// The recovery from a spike.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Recovery {
     /// Median of the p95 of the windows before the spike, in milliseconds.
     pub before_ms: f64,
     /// Largest p95 of a window from the spike on.
     pub worst_ms: f64,
-    /// From the end of the spike to the first window from which on p95 stays within 1.2 times that before, in
-    /// seconds; `None` when it did not within the run. Windows are of ten seconds, so it is up to ten seconds
-    /// more than it took.
+    /// Time from the end of the spike until p95 stays within 1.2 times the p95 before the spike, in seconds. `None`
+    /// when that did not happen within the run. Windows take ten seconds, so the figure may be up to ten seconds too
+    /// large.
     pub seconds: Option<f64>,
-    /// All this for a reader.
+    /// The result as a sentence.
     pub sentence: String,
 }
 
-/// Finds the recovery from the stage named `spike`. `None` without such a stage, one before it and one
-/// after it, and where windows have too few replies for a p95.
+/// Finds the recovery from the stage named `spike`. `None` without this stage, without a stage before and a stage after
+/// it, and when the windows have too few replies for a p95.
 pub(super) fn recovery(history: &[Moment], spans: &[&Span]) -> Option<Recovery> {
     let mut neighbours = spans.windows(3);
     let neighbours = neighbours.find(|three| three[1].name == SPIKE)?;
@@ -141,7 +141,7 @@ pub(super) fn recovery(history: &[Moment], spans: &[&Span]) -> Option<Recovery> 
         let inside = p95s.iter().filter(move |(at, _)| (from..to).contains(at));
         inside.map(|(_, p95)| *p95)
     };
-    // A window that reaches back beyond the stage is not of the stage.
+    // A window that begins before the stage is not of the stage.
     let from = (before.start_seconds + WINDOW_SECONDS).min(spike.start_seconds - 1.0);
     let before: Vec<f64> = within(from, spike.start_seconds).collect();
     let before_ms = quantile(&before, 0.5)?;
@@ -172,7 +172,7 @@ mod tests {
     use super::*;
     use crate::measure::analysis::tests::{latency, moment, span};
 
-    /// A soak of an hour with a wobble, rising by `rise_ms` in all.
+    /// Makes a soak of an hour with a wobble, which rises by `rise_ms` in total.
     fn soak(rise_ms: f64) -> Vec<Moment> {
         let second = |second: u32| {
             let wobble = f64::from(second * 7919 % 100) / 100.0;
@@ -225,7 +225,7 @@ mod tests {
         );
     }
 
-    /// The recovery of a run with these three stages, or those of them that `kept` names.
+    /// Returns the recovery of a run with those of these three stages that `kept` names.
     fn recovery_of(history: &[Moment], kept: std::ops::Range<usize>) -> Option<Recovery> {
         let spans = [
             span("base", 0.0, 60.0),
@@ -236,7 +236,7 @@ mod tests {
         recovery(history, &spans)
     }
 
-    /// 10 ms, 100 ms from the spike on, and again 11 ms from `recovered` on, but for one relapse.
+    /// 10 ms before the spike, 100 ms from the spike on, and 11 ms from `recovered` on, except for one relapse.
     fn history(recovered: u32, relapse: u32) -> Vec<Moment> {
         let second = |second: u32| {
             let is_slow = (60..recovered).contains(&second) || second == relapse;

@@ -1,5 +1,4 @@
-//! What a shape is run for: the drift of a soak, the breaking point of a stress, the recovery from a spike.
-//! Pure: history and results in, a finding with a sentence out.
+//! Evaluates runs with a shape: the drift over a soak, the breaking point of a stress, and the recovery from a spike.
 
 mod drift;
 
@@ -12,23 +11,23 @@ use crate::measure::history::Moment;
 use crate::measure::memory::MemoryPoint;
 use crate::measure::summary::StageResult;
 
-/// What a run shows beyond its figures. A part is `None` when the run cannot tell.
+/// The findings of a run beyond its figures. A part is `None` when the run does not show it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Findings {
     /// Whether response times drifted, in the longest stage or the whole run.
     pub drift: Option<Drift>,
     /// Whether the service's memory grew.
     pub memory: Option<Drift>,
-    /// The stage that broke a limit; only with limits.
+    /// The first stage that broke a limit, if there are limits.
     pub breaking_point: Option<BreakingPoint>,
-    /// The highest rate that held; only of a run that searched for it.
+    /// The highest rate that held, if the run searched for it.
     pub capacity: Option<Capacity>,
-    /// How the service came back from a stage named `spike`.
+    /// The recovery of the service after a stage named `spike`.
     pub recovery: Option<Recovery>,
 }
 
 impl Findings {
-    /// Looks for all of it. `broken` tells how each stage breaks a limit, if there are limits.
+    /// Looks for all findings. `broken` says how each stage breaks a limit, if there are limits.
     #[must_use]
     pub fn of(
         history: &[Moment],
@@ -52,7 +51,7 @@ impl Findings {
         }
     }
 
-    /// A sentence for each finding.
+    /// Returns a sentence for each finding.
     #[must_use]
     pub fn sentences(&self) -> Vec<&str> {
         let found = [
@@ -66,20 +65,20 @@ impl Findings {
     }
 }
 
-/// Between which loads the limit lies.
+/// The loads between which the limit lies.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct BreakingPoint {
     /// The last stage that held.
     pub held: Option<Span>,
-    /// The first stage that broke, and nothing if all held.
+    /// The first stage that broke a limit. `None` if all held.
     pub broke: Option<Span>,
-    /// How it broke.
+    /// How it broke the limit.
     pub reason: Option<String>,
-    /// All this for a reader.
+    /// The result as a sentence.
     pub sentence: String,
 }
 
-/// Finds the first stage that breaks a limit. `broken` tells how each stage does. `None` when no stage was begun.
+/// Finds the first stage that breaks a limit. `broken` says how each stage does. `None` when no stage has begun.
 fn breaking_point(stages: &[StageResult], broken: &[Option<String>]) -> Option<BreakingPoint> {
     let all = stages.iter().zip(broken);
     let begun = all.filter(|(stage, _)| stage.requests > 0);
@@ -93,7 +92,7 @@ fn breaking_point(stages: &[StageResult], broken: &[Option<String>]) -> Option<B
     let sentence = match broke {
         None => format!("all stages held, up to {}", name(held?)),
         Some((broke, reason)) => format!(
-            "broke at {}: {reason}; the last that held: {}",
+            "broke at {}: {reason}; the last stage that held: {}",
             name(broke),
             held.map_or("none".to_owned(), name)
         ),
@@ -147,7 +146,7 @@ pub(crate) mod tests {
         assert_eq!(found.held.unwrap().name, "step 2");
         assert_eq!(
             found.sentence,
-            "broke at step 3 (100/s): 70.000 ms, the limit is p95<50ms; the last that held: step 2 (100/s)"
+            "broke at step 3 (100/s): 70.000 ms, the limit is p95<50ms; the last stage that held: step 2 (100/s)"
         );
     }
 

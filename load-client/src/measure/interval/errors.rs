@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::measure::summary::{ErrorCount, Sample, Status};
 
-/// Different errors that are told apart; a broker that puts an id in each text would fill memory.
+/// The most different errors. A broker that puts an id into each text would fill the memory.
 const MAX_ERROR_TEXTS: usize = 100;
 
 /// How often each error occurred.
@@ -14,14 +14,15 @@ pub(crate) struct Errors {
     pub(super) seen: BTreeMap<(u16, Status, Cow<'static, str>), Occurrences>,
 }
 
-/// Of one error.
+/// The occurrences of one error.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Occurrences {
     pub(super) count: u64,
-    /// When it was recorded first, in seconds from the start of the run.
+    /// When it was first recorded, in seconds from the start of the run.
     pub(super) first_seconds: f64,
     pub(super) last_seconds: f64,
-    /// How the body of the first reply begins that had one, and when it was recorded.
+    /// The beginning of the first body of a failed reply, and when it was recorded, in seconds from the start of the
+    /// run.
     pub(super) first_body: Option<(f64, Box<str>)>,
 }
 
@@ -66,14 +67,14 @@ impl Errors {
         entry.last_seconds = entry.last_seconds.max(own.last_seconds);
     }
 
-    /// Adds what another time, or another client, has seen.
+    /// Adds the errors of another interval or another client.
     pub(crate) fn add(&mut self, other: &Self) {
         for ((kind, status, error), own) in &other.seen {
             self.put(*kind, *status, error.clone(), own);
         }
     }
 
-    /// The most frequent first; `names` are those of the request kinds.
+    /// Returns the counts, the most frequent first. `names` are the names of the request kinds.
     pub(crate) fn counts(&self, names: &[String]) -> Vec<ErrorCount> {
         let count = |((kind, status, error), own): (&(u16, Status, Cow<'_, str>), &Occurrences)| {
             ErrorCount {

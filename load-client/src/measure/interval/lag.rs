@@ -1,4 +1,4 @@
-//! How late requests were sent, as clients tell each other.
+//! How late requests were sent, in the form that clients exchange.
 
 use serde::{Deserialize, Serialize};
 
@@ -24,12 +24,12 @@ impl LagRecord {
         }
     }
 
-    /// Of one client; `None` without requests that have a lag. Fails for a record that cannot be read.
+    /// Returns the lag of one client, `None` without requests that have a lag. Fails for a record that cannot be read.
     pub(crate) fn lag(&self) -> Result<Option<Lag>, Unreadable> {
         Self::of_all(&[self])
     }
 
-    /// Of all clients together; as [`Self::lag`].
+    /// Returns the lag of all clients together, like [`Self::lag`].
     pub(crate) fn of_all(records: &[&Self]) -> Result<Option<Lag>, Unreadable> {
         let mut all = Latencies::default();
         for record in records {

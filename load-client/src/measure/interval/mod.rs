@@ -1,5 +1,5 @@
-//! What a client measured between two looks at it: counts and times, which add up over time and over clients. A tally is
-//! made of intervals, and so is what clients tell each other.
+//! The measurements of a client between two looks at it: counts and times, which add up over time and over clients. A
+//! tally consists of intervals, and clients exchange them.
 
 mod errors;
 mod lag;
@@ -15,60 +15,60 @@ pub(crate) use errors::Errors;
 pub(crate) use lag::LagRecord;
 pub(crate) use record::{IntervalRecord, Packed, Unreadable};
 
-/// What a run is cut into: its measured window, and where its stages lie.
+/// The parts of a run: its measured window, and the places of its stages.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Frame {
     pub(crate) window: ThroughputWindow,
     pub(crate) stages: Vec<StageFrame>,
 }
 
-/// Where a stage lies, in nanoseconds from the start of the run.
+/// The place of a stage, in nanoseconds from the start of the run.
 #[derive(Debug, Clone)]
 pub(crate) struct StageFrame {
     pub(crate) start_ns: u64,
     pub(crate) end_ns: u64,
-    /// The measured part of it.
+    /// The measured part of the stage.
     pub(crate) window: ThroughputWindow,
 }
 
-/// What was measured since the last look.
+/// The measurements since the last look.
 #[derive(Debug, Clone)]
 pub(crate) struct Interval {
-    /// Counts the client's intervals from 0, once it is handed on.
+    /// The number of the client's interval, from 0, once it is passed on.
     pub(crate) number: u64,
     /// Whole seconds from the start of the run.
     pub(crate) second: u64,
-    /// Users that are active at its end, or requests in flight of an open loop.
+    /// Active users at its end, or requests in flight of an open loop.
     pub(crate) users: u32,
     pub(crate) parts: BTreeMap<(u16, Place), Part>,
     pub(crate) errors: Errors,
-    /// With the counts of this interval alone.
+    /// The windows contain the counts of this interval alone.
     pub(crate) frame: Frame,
 }
 
-/// What a request counts for.
+/// The part of the run that a request counts for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Place {
     WarmUp,
-    /// The run, and none of its stages.
+    /// The run, but none of its stages.
     Run,
-    /// The run, and the stage that it was meant for.
+    /// The run, and the stage for which it was planned.
     Stage(u16),
 }
 
-/// What was measured of one kind of request in one place.
+/// The measurements of one kind of request in one place.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Part {
     pub(crate) outcomes: BTreeMap<Status, u64>,
-    /// Those that were sent within the measured window.
+    /// Requests that were sent within the measured window.
     pub(crate) sent_within: Ended,
-    /// Lengths of the bodies of good replies.
+    /// Total length of the bodies of good replies, in bytes.
     pub(crate) bytes: u64,
     pub(crate) response: Times,
     pub(crate) service: Times,
 }
 
-/// Latencies in nanoseconds, each with how often it occurred.
+/// Latencies in nanoseconds, with the number of occurrences of each.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Times {
     pub(crate) counts: Vec<(u64, u64)>,
@@ -77,7 +77,7 @@ pub(crate) struct Times {
 }
 
 impl Frame {
-    /// The same frame, in which nothing was counted.
+    /// Returns the same frame without counts.
     fn empty(&self) -> Self {
         let stage = |stage: &StageFrame| StageFrame {
             window: stage.window.from(0),
@@ -89,7 +89,8 @@ impl Frame {
         }
     }
 
-    /// Where a request counts. One that is meant for the very end of the run counts for the last stage.
+    /// Returns the place in which a request counts. A request planned for the very end of the run counts for the last
+    /// stage.
     fn place(&self, sample: &Sample) -> Place {
         if sample.warm_up {
             return Place::WarmUp;
@@ -106,7 +107,7 @@ impl Frame {
 }
 
 impl Interval {
-    /// Begins an interval of a run with this frame, that many whole seconds after its start.
+    /// Begins an interval of a run with this frame, `second` whole seconds after the start of the run.
     pub(crate) fn begin(second: u64, frame: &Frame) -> Self {
         Self {
             number: 0,
@@ -118,12 +119,12 @@ impl Interval {
         }
     }
 
-    /// Takes one sample, that long after the start of the run.
+    /// Records one sample, `elapsed` after the start of the run.
     pub(crate) fn record(&mut self, sample: &Sample, elapsed: Duration) {
         self.frame.window.record(sample);
         if sample.status == Status::Ok
             && let Some(replied) = sample.replied_ns
-            // Whichever stage it was sent in.
+            // The stage of the reply counts, not the stage in which the request was sent.
             && let Some(stage) = self.frame.stages.iter_mut().find(|stage| replied < stage.end_ns)
         {
             stage.window.record(sample);
@@ -139,7 +140,7 @@ impl Interval {
 }
 
 impl Interval {
-    /// Adds what came after it, within the same second.
+    /// Adds the later measurements of the same second.
     pub(crate) fn join(&mut self, later: &Self) {
         self.users = later.users;
         self.errors.add(&later.errors);
@@ -148,7 +149,7 @@ impl Interval {
         for (place, later) in later.frame.stages.iter().enumerate() {
             match stages.get_mut(place) {
                 Some(own) => own.window.add(&later.window),
-                // It began after the first look.
+                // This stage began after the first look.
                 None => stages.push(later.clone()),
             }
         }
@@ -184,7 +185,7 @@ impl Part {
         }
     }
 
-    /// Requests that ended; those that were cut are none.
+    /// Returns the requests that ended. Censored requests do not count.
     pub(crate) fn ended(&self) -> Ended {
         ended(&self.outcomes)
     }
@@ -221,7 +222,7 @@ impl Times {
     }
 }
 
-/// Bounds that hold both.
+/// Returns bounds that include both.
 pub(crate) fn widened(one: Option<(u64, u64)>, other: Option<(u64, u64)>) -> Option<(u64, u64)> {
     match (one, other) {
         (Some((low, high)), Some((other_low, other_high))) => {

@@ -1,7 +1,8 @@
-//! An interval as JSON, and its histograms in HdrHistogram's own form (V2, compressed, base64), which any of its tools reads.
+//! An interval as JSON. Its histograms have HdrHistogram's own format (V2, compressed, base64), which all its tools
+//! read.
 //!
-//! Histograms of one precision add up bucket for bucket: what is made of records of several clients is what one client
-//! would have recorded.
+//! Histograms of the same precision add up bucket by bucket. The sum of several clients' records is therefore what one
+//! client would have recorded.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -16,12 +17,12 @@ use crate::measure::summary::{Ended, Status};
 use crate::measure::tally::{Latencies, counts};
 use crate::measure::window::{ThroughputWindow, WindowCounts};
 
-/// Significant digits of the histograms: those of a tally's finest.
+/// Significant digits of the histograms, the same as in a tally's finest.
 const DIGITS: u8 = 4;
-/// Most values of one kind in one interval, from a record that may be hostile.
+/// The most parts of one interval. This bounds a record that may be hostile.
 const MOST_PARTS: usize = 10_000;
 
-/// An interval in a file or a record. What was not counted is not written.
+/// An interval in a file or a record. Counts of zero are left out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct IntervalRecord {
     pub(crate) number: u64,
@@ -35,7 +36,7 @@ pub(crate) struct IntervalRecord {
     errors: Vec<ErrorRecord>,
 }
 
-/// What was measured of one kind of request in one place.
+/// The measurements of one kind of request in one place.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct PartRecord {
     pub(crate) kind: u16,
@@ -54,7 +55,7 @@ struct PlaceRecord {
     stage: Option<u16>,
 }
 
-/// Latencies of good replies; without any, all is `None`.
+/// Latencies of good replies. Without good replies all fields are empty.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct TimesRecord {
     sum_ns: u64,
@@ -63,7 +64,7 @@ pub(crate) struct TimesRecord {
     pub(crate) histogram: Packed,
 }
 
-/// A histogram, packed and in base64; empty for one without values.
+/// A histogram, packed and in base64. Empty if it has no values.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Packed(pub(crate) String);
@@ -79,7 +80,7 @@ struct ErrorRecord {
     first_body: Option<(f64, Box<str>)>,
 }
 
-/// A record that no load client of this version has written.
+/// The error for a record that no load client of this version has written.
 #[derive(Debug, thiserror::Error)]
 #[error("an interval cannot be read: {0}")]
 pub(crate) struct Unreadable(String);
@@ -102,7 +103,7 @@ impl Packed {
         Self(BASE64_STANDARD.encode(bytes))
     }
 
-    /// The values with their counts.
+    /// Returns the values with their counts.
     fn counts(&self) -> Result<Vec<(u64, u64)>, Unreadable> {
         if self.is_empty() {
             return Ok(Vec::new());
@@ -116,19 +117,20 @@ impl Packed {
     }
 }
 
-/// Compressed, version 2; cookie and length come before what zlib has packed.
+/// Marks the compressed format, version 2. Cookie and length come before the data packed by zlib.
 const COOKIE_COMPRESSED: u32 = 0x1c84_9314;
-/// Longer than any histogram of four digits that ends with an hour.
+/// More than the size of any histogram with four digits and values up to an hour.
 const LONGEST_BYTES: u64 = 8 << 20;
 
-/// What is packed, if it is not longer than it says and may be: the library takes as much memory as a histogram asks for.
+/// Unpacks a histogram, and checks its length against the stated and the largest length. The library would allocate as
+/// much memory as a histogram asks for.
 fn unpacked(packed: &[u8]) -> Result<Vec<u8>, &'static str> {
     let word = |bytes: &[u8], at: usize| {
         let word = bytes.get(at..at + 4)?;
         word.try_into().ok().map(u32::from_be_bytes)
     };
     if word(packed, 0) != Some(COOKIE_COMPRESSED) {
-        return Err("it is not packed as version 2");
+        return Err("it is not packed in version 2 of the format");
     }
     let mut bytes = Vec::new();
     let zlib = flate2::read::ZlibDecoder::new(packed.get(8..).unwrap_or_default());
@@ -140,17 +142,17 @@ fn unpacked(packed: &[u8]) -> Result<Vec<u8>, &'static str> {
     let fits = bytes.len() as u64 <= LONGEST_BYTES && length <= bytes.len();
     match fits && digits <= u32::from(DIGITS) {
         true => Ok(bytes),
-        false => Err("it is larger than any that a load client writes"),
+        false => Err("it is larger than the histograms of a load client"),
     }
 }
 
 impl IntervalRecord {
-    /// Whether it is of a run with so many kinds of request.
+    /// Returns whether it fits a run with this many kinds of request.
     pub(crate) fn is_of(&self, kinds: usize) -> bool {
         self.parts.iter().all(|part| usize::from(part.kind) < kinds)
     }
 
-    /// Requests that ended, without the warm-up's.
+    /// Returns the requests that ended, without those of the warm-up.
     pub(crate) fn measured(&self) -> Ended {
         let mut sum = Ended::default();
         for part in self.parts.iter().filter(|part| !part.is_warm_up()) {
@@ -159,7 +161,7 @@ impl IntervalRecord {
         sum
     }
 
-    /// The histograms that have values, in their order.
+    /// Returns the histograms that have values, in their order.
     pub(crate) fn histograms(&mut self) -> impl Iterator<Item = &mut Packed> {
         let times = self.parts.iter_mut();
         let times = times.flat_map(|part| [&mut part.response, &mut part.service]);
@@ -183,7 +185,7 @@ impl TimesRecord {
         }
     }
 
-    /// The longest.
+    /// Returns the longest latency, in nanoseconds.
     pub(crate) fn most_ns(&self) -> u64 {
         self.bounds_ns.map_or(0, |(_, most)| most)
     }
@@ -195,7 +197,7 @@ impl TimesRecord {
             None => counts.is_empty(),
         };
         if !is_sound {
-            return Err(Unreadable("its bounds are those of no times".to_owned()));
+            return Err(Unreadable("its bounds do not match its times".to_owned()));
         }
         Ok(Times {
             counts,
@@ -245,7 +247,7 @@ impl From<&Interval> for IntervalRecord {
     }
 }
 
-/// A text of a record, fit to be shown: it may hold what moves a terminal's cursor.
+/// Replaces characters that could move a terminal's cursor.
 fn shown(text: &str) -> String {
     text.replace(char::is_control, " ")
 }
@@ -288,7 +290,7 @@ impl TryFrom<&IntervalRecord> for Interval {
             errors.put(own.kind, own.status, error, &occurrences);
         }
         let stage = |counts: &WindowCounts| StageFrame {
-            // Where they lie is known to who adds them up.
+            // The coordinator that adds the records up knows the places of the stages.
             start_ns: 0,
             end_ns: 0,
             window: ThroughputWindow::counted(*counts),

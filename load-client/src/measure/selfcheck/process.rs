@@ -1,4 +1,4 @@
-//! What this process used of the processors, and for how long it stood still.
+//! How much of the processors this process used, and for how long it stood still.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,9 +15,9 @@ use crate::load::plan::Plan;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct CpuReading {
     pub at: Instant,
-    /// Of all threads, those that have ended included.
+    /// Time of all threads, including those that have ended.
     pub process: Duration,
-    /// Of each running thread, by its number, with its name; empty where the system does not tell.
+    /// Name and time of each running thread, by its number. Empty where the system does not show it.
     pub threads: BTreeMap<u64, (String, Duration)>,
 }
 
@@ -29,7 +29,7 @@ pub(crate) struct CpuUse {
     pub busiest: Option<(String, f64)>,
 }
 
-/// The use between two readings; `None` when no time lies between them.
+/// Returns the use between two readings, `None` when no time lies between them.
 pub(crate) fn cpu_use(before: &CpuReading, after: &CpuReading) -> Option<CpuUse> {
     let wall = after.at.checked_duration_since(before.at)?.as_secs_f64();
     let process = after.process.saturating_sub(before.process);
@@ -44,10 +44,10 @@ pub(crate) fn cpu_use(before: &CpuReading, after: &CpuReading) -> Option<CpuUse>
     })
 }
 
-/// Name and processor time of a thread from its line in `/proc/PID/task/TID/stat`; see proc_pid_stat(5),
-/// fields 2 (comm), 14 (utime) and 15 (stime), in ticks.
+/// Returns the name and the processor time of a thread from its line in `/proc/PID/task/TID/stat`; see
+/// proc_pid_stat(5), fields 2 (comm), 14 (utime) and 15 (stime), in ticks.
 fn thread_seconds(stat: &str, ticks_per_second: u64) -> Option<(String, Duration)> {
-    // The name stands in brackets, and may hold blanks and brackets itself.
+    // The name is in brackets, and may contain spaces and brackets.
     let (start, end) = (stat.find('(')?, stat.rfind(')')?);
     let name = stat.get(start + 1..end)?;
     let mut fields = stat.get(end + 1..)?.split_ascii_whitespace().skip(11);
@@ -57,12 +57,12 @@ fn thread_seconds(stat: &str, ticks_per_second: u64) -> Option<(String, Duration
     Some((name.to_owned(), Duration::from_secs_f64(seconds)))
 }
 
-// For how long the whole client stood still: stopped by a signal, paused with its machine, or not given a
-// processor. Whatever should have happened meanwhile happened late, and no other reading tells.
+// The client stands still when it is stopped by a signal, paused with its machine, or gets no processor. Everything
+// planned for this time happens late, and no other reading shows it.
 
-/// Shorter gaps between two looks are what a busy machine does to any thread.
+/// A busy machine causes shorter gaps between two looks for any thread.
 const SHORTEST_STALL: Duration = Duration::from_millis(100);
-/// Fifty looks a second cost nothing that could be measured.
+/// Fifty looks a second have no measurable cost.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Time that was lost.
@@ -73,8 +73,8 @@ pub(crate) struct Stalled {
 }
 
 impl Stalled {
-    /// Notes two looks in turn, `LOOK_INTERVAL` apart if nothing stood still. Counts what lies in the window, which
-    /// is asked for only then.
+    /// Compares two consecutive looks, which are `LOOK_INTERVAL` apart if nothing stood still. Only a gap needs the
+    /// window, and counts as far as it lies in it.
     fn look(&mut self, last: Duration, now: Duration, window: impl FnOnce() -> Range<Duration>) {
         let due = last + LOOK_INTERVAL;
         if now.saturating_sub(due) >= SHORTEST_STALL {
@@ -86,7 +86,7 @@ impl Stalled {
     }
 }
 
-/// The measured window. It ends with the run time though nobody may have noted yet that sending ended.
+/// Returns the measured window. It ends with the run time, even if the end of sending is not noted yet.
 fn window(
     warm_up: Duration,
     run_time: Option<Duration>,
@@ -109,12 +109,12 @@ impl CpuReading {
     }
 }
 
-/// Cores that this process may use, limits of its container included.
+/// Returns the cores that this process may use. The limits of its container count.
 pub(crate) fn available_cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Empty where there is no /proc.
+/// Returns the running threads, none where there is no /proc.
 fn threads() -> BTreeMap<u64, (String, Duration)> {
     let ticks = rustix::param::clock_ticks_per_second();
     let Ok(folder) = fs::read_dir("/proc/self/task") else {
@@ -122,22 +122,22 @@ fn threads() -> BTreeMap<u64, (String, Duration)> {
     };
     let thread = |entry: fs::DirEntry| {
         let id = entry.file_name().to_str()?.parse().ok()?;
-        // A thread may end between the two looks.
+        // A thread may end between the two reads.
         let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
         Some((id, thread_seconds(&stat, ticks)?))
     };
     folder.flatten().filter_map(thread).collect()
 }
 
-/// The thread that notices when this process stands still. Between two stalls it does nothing else, so that whatever
-/// delays it delays the threads that measure as well.
+/// The thread that notices when this process stands still. It does nothing else, so a delay of this thread also delays
+/// the threads that measure.
 pub(crate) struct Stillness {
     stop: Sender<()>,
     thread: std::thread::JoinHandle<Stalled>,
 }
 
 impl Stillness {
-    /// Starts to look, just before the run: the measured window ends when the run does.
+    /// Starts the thread just before the run, because the measured window ends with the run.
     pub(crate) fn watch(plan: &Plan, control: &Control) -> std::io::Result<Self> {
         let (stop, stopped) = channel();
         let (start, control) = (Instant::now(), control.clone());
@@ -155,7 +155,7 @@ impl Stillness {
         Ok(Self { stop, thread })
     }
 
-    /// Ends the thread; returns what was lost of the measured window.
+    /// Ends the thread. Returns how much of the measured window was lost.
     pub(crate) fn stop(self) -> Stalled {
         drop(self.stop);
         match self.thread.join() {
@@ -202,14 +202,14 @@ mod tests {
                 busiest
             })
         );
-        // A thread that came in between has used nothing before.
+        // A thread that started in between had used nothing before.
         before.threads.remove(&2);
         assert_eq!(cpu_use(&before, &after).unwrap().busiest.unwrap().1, 0.9);
         assert_eq!(cpu_use(&after, &after), None);
         assert_eq!(cpu_use(&after, &before), None);
     }
 
-    /// What is lost of a window with looks at these milliseconds.
+    /// Returns the loss of a window with looks at these milliseconds, in total and at most.
     fn lost(window: Range<u64>, looks: &[u64]) -> (u128, u128) {
         let at = Duration::from_millis;
         let window = at(window.start)..at(window.end);
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_busy_machine_does_is_no_stall() {
+    fn short_gaps_of_a_busy_machine_are_not_stalls() {
         let mut stalled = Stalled::default();
         for look in (0..9000).step_by(90).map(Duration::from_millis) {
             let next = look + Duration::from_millis(90);

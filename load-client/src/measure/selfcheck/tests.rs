@@ -1,4 +1,4 @@
-//! Each rule with a run that breaks it, and with one that only looks alike.
+//! Tests each rule with a run that breaks it, and with a run that only looks similar.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::measure::summary::{ErrorCount, Sample, Status};
 use crate::measure::tally::{Latencies, Tally};
 use crate::measure::window::ThroughputWindow;
 
-/// 3 users that each send every 4 ms, with replies after 4 ms, for 3 s.
+/// Makes the summary of 3 users that each send every 4 ms, with replies after 4 ms, for 3 s.
 fn summary() -> Summary {
     let tally = Tally::new(&["createOrder".to_owned()]);
     let mut tally = tally.within(ThroughputWindow::over(0, 3_000_000_000));
@@ -19,7 +19,8 @@ fn summary() -> Summary {
     tally.summary()
 }
 
-/// A closed loop of 3 users, of which 2.88 wait: 4 % lost between two requests are within the limit.
+/// Makes the readings of a closed loop with 3 users, of which 2.88 wait. A loss of 4 % between two requests is within
+/// the limit.
 fn readings() -> Readings {
     Readings {
         is_open_loop: false,
@@ -51,7 +52,7 @@ fn lag_of(milliseconds: f64, requests: u64) -> Option<Latency> {
     lag.summary()
 }
 
-/// Judges the run after a change of what was read.
+/// Judges the run after a change of its summary or readings.
 fn judged(change: impl FnOnce(&mut Summary, &mut Readings)) -> Validity {
     let (mut summary, mut readings) = (summary(), readings());
     change(&mut summary, &mut readings);
@@ -88,7 +89,7 @@ fn littles_law_finds_users_that_wait_for_the_client() {
 }
 
 #[test]
-fn littles_law_speaks_in_spite_of_failures_and_gives_the_client_the_benefit_of_the_doubt() {
+fn littles_law_applies_with_failures_and_counts_unknown_times_for_the_client() {
     for status in [Status::Timeout, Status::SendError, Status::ErrorStatus] {
         assert_finds("Little's law, -10.0 %", |failed, own| {
             own.in_flight = waiting(2.7, 750.0);
@@ -103,7 +104,7 @@ fn littles_law_speaks_in_spite_of_failures_and_gives_the_client_the_benefit_of_t
             }];
         });
     }
-    // What a failed send may have kept its user.
+    // A failed send may have kept its user for this long.
     for at_most in [2.9, 30.0] {
         assert_valid(|_, own| {
             own.in_flight = waiting(2.7, 750.0);
@@ -114,10 +115,10 @@ fn littles_law_speaks_in_spite_of_failures_and_gives_the_client_the_benefit_of_t
 
 #[test]
 fn users_that_are_back_at_once_are_not_idle_however_short_the_round_trip() {
-    // 3 users, 750 replies a second: 0.4 of them idle are 0.5 ms each.
+    // 3 users get 750 replies a second. If 0.4 users are idle, each reply has a gap of 0.5 ms.
     assert_finds("Little's law", |_, own| own.in_flight = waiting(2.6, 750.0));
     assert_valid(|_, own| own.in_flight = waiting(2.6, 5000.0));
-    // As soon as others are those whose replies are all refused.
+    // Users whose replies are all refused are as fast as other users.
     assert_valid(|refused, own| {
         refused.throughput = Some(0.0);
         own.in_flight = waiting(2.7, 5000.0);
@@ -131,7 +132,7 @@ fn a_client_that_stood_still_is_found() {
         longest: Duration::from_millis(200),
     };
     assert_valid(|_, own| own.stalled = stalled(240));
-    let expected = "stood still for 0.26 of 3.0 s (at most 0.20 s on end)";
+    let expected = "stood still for 0.26 of 3.0 s (up to 0.20 s at a time)";
     assert_finds(expected, |_, own| own.stalled = stalled(260));
     assert_valid(|long, own| {
         long.window_seconds = Some(60.0);
@@ -170,7 +171,7 @@ fn a_schedule_that_slips_is_found_in_an_open_loop_only() {
     };
     assert_valid(|_, own| set(own, true, 0.3, 2000));
     assert_valid(|_, own| set(own, false, 0.5, 2000));
-    // Of few requests the highest percentile that there is is judged.
+    // With few requests, the highest available percentile is judged.
     for (requests, expected) in [(100, "p90"), (200, "p95"), (999, "p98"), (1000, "p99")] {
         let expected = format!("{expected} of the schedule lag is 0.500 ms");
         assert_finds(&expected, |_, own| set(own, true, 0.5, requests));
@@ -178,7 +179,7 @@ fn a_schedule_that_slips_is_found_in_an_open_loop_only() {
 }
 
 #[test]
-fn a_queue_that_grows_is_told_from_one_that_swings() {
+fn only_a_queue_that_keeps_growing_is_found() {
     let set = |own: &mut Readings, queue: &[u64]| {
         own.is_open_loop = true;
         own.queue = queue.to_vec();

@@ -1,4 +1,4 @@
-//! What a tally is made of: latencies in a histogram with exact bounds and an exact mean, and the last seconds.
+//! The parts of a tally: latencies in a histogram with exact bounds and an exact mean, and the last seconds.
 
 use std::collections::VecDeque;
 
@@ -9,7 +9,7 @@ use crate::measure::interval::{Times, widened};
 use crate::measure::summary::{Ended, Lag, Latency, PERCENTILES, Percentile, Rates};
 use crate::stats::quantile_is_supported;
 
-/// Longest latency that the histogram tells apart; longer ones count as this.
+/// The longest latency that the histogram distinguishes, in nanoseconds. Longer latencies count as this one.
 const LONGEST_NS: u64 = 3_600_000_000_000;
 
 /// Latencies in nanoseconds, to a fixed number of significant digits.
@@ -27,7 +27,8 @@ impl Default for Latencies {
 }
 
 impl Latencies {
-    /// Four digits tell a median of 4.471 ms to half a microsecond; three take a tenth of the memory.
+    /// Makes a histogram with three or four digits. Four digits give a median of 4.471 ms to half a microsecond. Three
+    /// digits take a tenth of the memory.
     pub(crate) fn with_digits(digits: u8) -> Self {
         let mut histogram =
             Histogram::new(digits).expect("3 and 4 digits are in the histogram's range");
@@ -47,7 +48,7 @@ impl Latencies {
         self.bounds_ns = widened(self.bounds_ns, Some((latency_ns, latency_ns)));
     }
 
-    /// Takes what an interval has.
+    /// Adds the latencies of an interval.
     pub(crate) fn take(&mut self, times: &Times) {
         for (latency_ns, count) in &times.counts {
             self.histogram
@@ -58,7 +59,7 @@ impl Latencies {
         self.bounds_ns = widened(self.bounds_ns, times.bounds_ns);
     }
 
-    /// What it has, for an interval.
+    /// Returns its latencies for an interval.
     pub(crate) fn times(&self) -> Times {
         Times {
             counts: counts(&self.histogram),
@@ -67,7 +68,7 @@ impl Latencies {
         }
     }
 
-    /// These as the lag of a schedule; `None` without any.
+    /// Returns these latencies as the lag of a schedule, `None` without latencies.
     pub(crate) fn lag(&self, held_back: u64, unsent: u64) -> Option<Lag> {
         Some(Lag {
             requests: self.count(),
@@ -79,7 +80,7 @@ impl Latencies {
         })
     }
 
-    /// Merges counts; percentiles of parts are never averaged.
+    /// Merges the counts, because percentiles must never be averaged.
     pub(crate) fn add(&mut self, other: &Self) {
         self.histogram
             .add(&other.histogram)
@@ -96,7 +97,7 @@ impl Latencies {
         self.histogram.len()
     }
 
-    /// A quantile (0 to 1) in milliseconds, however few values carry it; `None` without any.
+    /// Returns a quantile (0 to 1) in milliseconds, however few values support it. `None` without values.
     pub(crate) fn at_ms(&self, quantile: f64) -> Option<f64> {
         let (low, high) = self.bounds_ns?;
         let found = self.histogram.value_at_quantile(quantile);
@@ -107,7 +108,7 @@ impl Latencies {
         self.summary_with(&[])
     }
 
-    /// As [`Self::summary`], with further quantiles that somebody asked for, in ascending order.
+    /// Summarises like [`Self::summary`], with further quantiles, in ascending order.
     pub(super) fn summary_with(&self, further: &[f64]) -> Option<Latency> {
         let (low, high) = self.bounds_ns?;
         let count = self.histogram.len();
@@ -131,7 +132,7 @@ impl Latencies {
         })
     }
 
-    /// Bins of equal width on a logarithmic axis, from the fastest to the slowest; empty without any.
+    /// Returns bins of equal width on a logarithmic axis, from the fastest to the slowest. Empty without values.
     pub(super) fn bins(&self, count: u32) -> Vec<Bin> {
         let Some((low, high)) = self.bounds_ns else {
             return Vec::new();
@@ -157,7 +158,7 @@ impl Latencies {
     }
 }
 
-/// The values of a histogram, each with how often it occurred.
+/// Returns the values of a histogram, each with its number of occurrences.
 pub(crate) fn counts(histogram: &Histogram<u64>) -> Vec<(u64, u64)> {
     let values = histogram.iter_recorded();
     let counts = values.map(|own| (own.value_iterated_to(), own.count_at_value()));
@@ -186,7 +187,8 @@ struct Second {
 }
 
 impl Recent {
-    /// Adds what ended in second `number`. Of several clients, one may be some seconds behind the others.
+    /// Adds the requests that ended in second `number`. With several clients, one may be some seconds behind the
+    /// others.
     pub(super) fn add(&mut self, number: u64, ended: Ended, times: &Times) {
         let place = self.seconds.partition_point(|own| own.number < number);
         if self
@@ -204,7 +206,7 @@ impl Recent {
             self.seconds.retain(|own| own.number + kept >= last);
         }
         let place = self.seconds.partition_point(|own| own.number < number);
-        // One that is too far behind is not kept.
+        // Data that is too old is dropped.
         if let Some(own) = self
             .seconds
             .get_mut(place)
@@ -215,7 +217,7 @@ impl Recent {
         }
     }
 
-    /// The rates in second `now`.
+    /// Returns the rates in second `now`.
     pub(super) fn rates(&self, now: u64) -> Rates {
         let end = now.saturating_sub(RATE_DELAY_SECONDS);
         let start = end.saturating_sub(RATE_SECONDS);
@@ -226,7 +228,7 @@ impl Recent {
         ended.rates((end - start) as f64)
     }
 
-    /// The latencies of the ten seconds before `now`.
+    /// Returns the latencies of the ten seconds before `now`.
     pub(super) fn window(&self, now: u64) -> Option<Latency> {
         let mut merged = Latencies::default();
         let start = (now + 1).saturating_sub(RATE_SECONDS);
@@ -327,7 +329,7 @@ mod tests {
                 recent.add(second, ended, &times(second * 1_000_000));
             }
         }
-        // Seconds 8 to 17 hold 9 to 18 requests.
+        // Seconds 8 to 17 have 9 to 18 requests.
         let rates = recent.rates(20);
         assert_eq!((rates.requests, rates.failures), (13.5, 1.8));
         assert_eq!(recent.window(19).unwrap().min_ms, 10.0);

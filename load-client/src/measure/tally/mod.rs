@@ -1,4 +1,4 @@
-//! Adds up what was measured, with flat memory, and sums it up on demand.
+//! Adds up the measurements in bounded memory, and summarises them on demand.
 
 mod latencies;
 mod stages;
@@ -18,7 +18,7 @@ pub(crate) use stages::StageTally;
 /// The name of the row of all kinds, as in Locust.
 pub(crate) const AGGREGATED: &str = "Aggregated";
 
-/// The running count of a run.
+/// The running counts of a run.
 #[derive(Debug)]
 pub(crate) struct Tally {
     figures: Figures,
@@ -26,25 +26,25 @@ pub(crate) struct Tally {
     errors: Errors,
 }
 
-/// What is counted of a run, or of one of its stages.
+/// The counts of a run, or of one of its stages.
 #[derive(Debug)]
 struct Figures {
     names: Vec<String>,
-    /// One for each name; none for a single one, which the total speaks for.
+    /// One for each name. Empty for a single name, because the total is the same.
     kinds: Vec<Counts>,
     total: Counts,
     outcomes: BTreeMap<Status, u64>,
     window: ThroughputWindow,
 }
 
-/// What is counted of one kind of request, and of all of them.
+/// The counts of one kind of request, or of all kinds.
 #[derive(Debug, Default)]
 struct Counts {
     measured: Ended,
     censored: u64,
-    /// Those that were sent within the measured window, of which rates are made.
+    /// Requests sent within the measured window. The rates are computed from them.
     sent_within: Ended,
-    /// Warm-up included, as the moments show it.
+    /// Includes the warm-up, as moments do.
     shown: Ended,
     bytes: u64,
     response: Latencies,
@@ -59,7 +59,7 @@ impl Counts {
         self.recent.add(second, part.ended(), &part.response);
     }
 
-    /// Counts requests that are not of the warm-up for the figures.
+    /// Counts requests outside the warm-up for the figures.
     fn count(&mut self, part: &Part, sent_within: Ended) {
         self.censored = self.censored.saturating_add(part.censored());
         self.measured.add(part.ended());
@@ -95,7 +95,7 @@ impl Counts {
 }
 
 impl Figures {
-    /// The total has so many significant digits, the kinds have three.
+    /// Makes empty figures. The total has `total_digits` significant digits, and the kinds have three.
     fn new(names: &[String], total_digits: u8, window: ThroughputWindow) -> Self {
         let kinds = names.iter().filter(|_| names.len() > 1);
         Self {
@@ -111,13 +111,13 @@ impl Figures {
         }
     }
 
-    /// The counts that a request of this kind is part of.
+    /// Returns the counts to which a request of this kind belongs.
     fn counts_mut(&mut self, kind: u16) -> impl Iterator<Item = &mut Counts> {
         let kind = self.kinds.get_mut(usize::from(kind));
         kind.into_iter().chain([&mut self.total])
     }
 
-    /// Counts requests of a kind that are not of the warm-up.
+    /// Counts requests of a kind outside the warm-up.
     fn count(&mut self, kind: u16, part: &Part, sent_within: Ended) {
         self.counts_mut(kind)
             .for_each(|counts| counts.count(part, sent_within));
@@ -127,14 +127,14 @@ impl Figures {
         }
     }
 
-    /// The name and the counts of each kind.
+    /// Returns the name and the counts of each kind.
     fn kinds(&self) -> impl Iterator<Item = (&String, &Counts)> {
         let counts = |kind| self.kinds.get(kind).unwrap_or(&self.total);
         let names = self.names.iter().enumerate();
         names.map(move |(kind, name)| (name, counts(kind)))
     }
 
-    /// Sums up at a moment that may lie before the window's end, with further quantiles (0 to 1).
+    /// Summarises up to a moment that may lie before the window's end, with further quantiles (0 to 1).
     fn summary_at(&self, moment_ns: u64, quantiles: &[f64]) -> Summary {
         let seconds = self.window.seconds_at(moment_ns);
         let row = |(name, counts): (&String, &Counts)| counts.row(name, seconds, quantiles);
@@ -154,8 +154,8 @@ impl Figures {
 }
 
 impl Tally {
-    /// Counts requests of these kinds; [`Sample::kind`] is an index into the names. The measured window is
-    /// not known; see [`Tally::within`].
+    /// Counts requests of these kinds. [`Sample::kind`] is an index into the names. The measured window is not known;
+    /// see [`Tally::within`].
     pub(crate) fn new(names: &[String]) -> Self {
         Self {
             figures: Figures::new(names, 4, ThroughputWindow::default()),
@@ -174,12 +174,12 @@ impl Tally {
         self.figures.window.end_by(end_ns);
     }
 
-    /// The measured window, up to now.
+    /// Returns the measured window up to now.
     pub(crate) fn window(&self) -> &ThroughputWindow {
         &self.figures.window
     }
 
-    /// Adds what was measured between two looks.
+    /// Adds the measurements between two looks.
     pub(crate) fn add(&mut self, interval: &Interval) {
         self.figures.window.add(&interval.frame.window);
         self.errors.add(&interval.errors);
@@ -196,7 +196,7 @@ impl Tally {
         }
     }
 
-    /// Takes one sample, that long after the start of a run without stages.
+    /// Records one sample, `elapsed` after the start of a run without stages.
     #[cfg(test)]
     pub(crate) fn record(&mut self, sample: &crate::measure::summary::Sample, elapsed: Duration) {
         let frame = crate::measure::interval::Frame {
@@ -208,13 +208,13 @@ impl Tally {
         self.add(&interval);
     }
 
-    /// Sums up all that was recorded.
+    /// Summarises everything recorded.
     #[cfg(test)]
     pub(crate) fn summary(&self) -> Summary {
         self.summary_at(u64::MAX, &[])
     }
 
-    /// Sums up at a moment that may lie before the window's end, with further quantiles (0 to 1).
+    /// Summarises up to a moment that may lie before the window's end, with further quantiles (0 to 1).
     pub(crate) fn summary_at(&self, moment_ns: u64, quantiles: &[f64]) -> Summary {
         Summary {
             warm_up: self.warm_up,
@@ -223,7 +223,7 @@ impl Tally {
         }
     }
 
-    /// What the run did lately, that long after its start.
+    /// Returns the recent figures of the run, `elapsed` after its start.
     pub(crate) fn moment(
         &self,
         elapsed: Duration,
@@ -243,12 +243,12 @@ impl Tally {
         }
     }
 
-    /// How many requests waited for their replies on average over the window; `None` where it is not known.
+    /// Returns how many requests waited for their replies on average over the window. `None` if it is not known.
     pub(crate) fn occupied(&self) -> Option<Occupied> {
         self.figures.window.occupied()
     }
 
-    /// The measured response times in bins of equal width on a logarithmic axis.
+    /// Returns the measured response times in bins of equal width on a logarithmic axis.
     pub(crate) fn histogram(&self, bins: u32) -> Vec<Bin> {
         self.figures.total.response.bins(bins)
     }
@@ -293,7 +293,7 @@ mod tests {
         assert_eq!((summary.total.requests, summary.total.failures), (4, 2));
         assert_eq!(summary.warm_up.requests, 1);
         assert_eq!(summary.errors.len(), 2);
-        // History shows the warm-up too.
+        // The history shows the warm-up too.
         let moment = tally.moment(Duration::from_secs(1), 0, 1, true);
         assert_eq!((moment.total.requests, moment.total.failures), (5, 2));
         assert_eq!(moment.total.window.unwrap().max_ms, 900.0);

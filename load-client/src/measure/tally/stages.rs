@@ -1,4 +1,4 @@
-//! Counts requests by the stage that they were meant for.
+//! Counts requests by the stage for which they were planned.
 
 use crate::load::plan::Span;
 use crate::measure::interval::{Frame, Interval, Place, StageFrame};
@@ -7,7 +7,7 @@ use crate::measure::tally::Figures;
 use crate::measure::threshold::{Threshold, extra_quantiles, first_broken};
 use crate::measure::window::ThroughputWindow;
 
-/// The running count of each stage.
+/// The running counts of each stage.
 #[derive(Debug)]
 pub(crate) struct StageTally {
     names: Vec<String>,
@@ -24,8 +24,8 @@ struct Stage {
 }
 
 impl StageTally {
-    /// Counts these stages, which follow each other from the start of the run; of the warm-up, nothing. `names`
-    /// are those of the request kinds.
+    /// Makes the counts of these stages, which follow each other from the start of the run. Requests of the warm-up do
+    /// not count. `names` are the names of the request kinds.
     pub(crate) fn new(names: &[String], spans: Vec<Span>, warm_up_ns: u64) -> Self {
         let mut own = Self {
             names: names.to_vec(),
@@ -36,9 +36,9 @@ impl StageTally {
         own
     }
 
-    /// Adds a stage that comes after all others. What is meant for the time between two counts for neither.
+    /// Adds a stage after all others. Requests planned for the time between two stages count for neither.
     pub(crate) fn begin(&mut self, span: Span) {
-        // Casts saturate.
+        // The casts saturate.
         let nanoseconds = |seconds: f64| (seconds * 1e9).round() as u64;
         let start_ns = nanoseconds(span.start_seconds);
         let end_ns = nanoseconds(span.end_seconds);
@@ -51,7 +51,7 @@ impl StageTally {
         });
     }
 
-    /// The last stage as if it were a run, up to this moment.
+    /// Returns the last stage as if it were a run, up to this moment.
     pub(crate) fn last(&self, moment_ns: u64, quantiles: &[f64]) -> Option<Summary> {
         let last = self.stages.last();
         last.map(|stage| stage.figures.summary_at(moment_ns, quantiles))
@@ -77,7 +77,7 @@ impl StageTally {
         }
     }
 
-    /// What the whole run, whose window is given, is cut into.
+    /// Returns the parts of the run, whose window is `window`.
     pub(crate) fn frame(&self, window: &ThroughputWindow) -> Frame {
         let stage = |stage: &Stage| StageFrame {
             start_ns: stage.start_ns,
@@ -90,7 +90,7 @@ impl StageTally {
         }
     }
 
-    /// Adds what was measured between two looks.
+    /// Adds the measurements between two looks.
     pub(crate) fn add(&mut self, interval: &Interval) {
         for (stage, own) in self.stages.iter_mut().zip(&interval.frame.stages) {
             stage.figures.window.add(&own.window);
@@ -99,13 +99,13 @@ impl StageTally {
             if let Place::Stage(index) = place
                 && let Some(stage) = self.stages.get_mut(usize::from(*index))
             {
-                // Its rate is of all requests that were meant for it, whenever they were sent.
+                // Its rate counts all requests planned for it, whenever they were sent.
                 stage.figures.count(*kind, part, part.ended());
             }
         }
     }
 
-    /// Takes one sample.
+    /// Records one sample.
     #[cfg(test)]
     fn record(&mut self, sample: &crate::measure::summary::Sample) {
         let frame = self.frame(&ThroughputWindow::default());
@@ -114,7 +114,7 @@ impl StageTally {
         self.add(&interval);
     }
 
-    /// What each stage measured up to this moment.
+    /// Returns what each stage has measured up to this moment.
     pub(crate) fn results(&self, moment_ns: u64) -> Vec<StageResult> {
         let results = self.stages.iter().map(|stage| StageResult {
             span: stage.span_at(moment_ns),
@@ -126,9 +126,9 @@ impl StageTally {
         results.collect()
     }
 
-    /// For each stage, the first threshold that it breaks so far; `None` if it breaks none, or has not begun. Thresholds
-    /// that need a whole stage are judged only for stages that ended before `settled_ns`, by which all their requests have
-    /// ended, and never for one that the run's end has cut short.
+    /// Returns the first threshold that each stage breaks so far. `None` if a stage breaks none, or has not begun. Some
+    /// thresholds need a whole stage. They are judged only if all requests of the stage have ended, which is so for
+    /// stages that end before `settled_ns`, and if the end of the run has not cut the stage short.
     pub(crate) fn broken(
         &self,
         thresholds: &[Threshold],
@@ -147,7 +147,7 @@ impl StageTally {
 }
 
 impl Stage {
-    /// Ends its window; a stage without an end of its own ends by it.
+    /// Ends its window. A stage without an end ends with it.
     fn end_by(&mut self, end_ns: u64) {
         self.figures.window.end_by(end_ns);
         if self.is_endless() {
@@ -160,7 +160,7 @@ impl Stage {
         self.end_ns == u64::MAX
     }
 
-    /// Where it lies; up to this moment if it has no end yet.
+    /// Returns the place of the stage. A stage without an end reaches up to this moment.
     fn span_at(&self, moment_ns: u64) -> Span {
         let mut span = self.span.clone();
         if self.is_endless() {
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stage_without_an_end_ends_when_it_is_told_or_with_the_run() {
+    fn a_stage_without_an_end_ends_on_request_or_with_the_run() {
         let mut tally = StageTally::new(&[], vec![span(1.0, f64::INFINITY)], 0);
         let ends = |tally: &StageTally, moment_ns| {
             let results = tally.results(moment_ns);
@@ -199,7 +199,7 @@ mod tests {
         tally.begin(span(4.0, f64::INFINITY));
         sample.intended_ns = 3_500_000_000;
         tally.record(&sample);
-        // The run ends before the second one has begun.
+        // The run ends before the second stage has begun.
         tally.end_by(3_800_000_000);
         assert_eq!(ends(&tally, u64::MAX), [3.0, 4.0]);
         let counts = tally
@@ -231,7 +231,7 @@ mod tests {
             .map(|result| (result.requests, result.failures))
             .collect();
         assert_eq!(counts, [(1, 0), (2, 1)]);
-        // A reply counts where it arrived: the late one in the second stage, the warm-up's in the first.
+        // A reply counts where it arrived: the late one in the second stage, the one of the warm-up in the first.
         let rates: Vec<_> = results.iter().map(|result| result.throughput).collect();
         assert_eq!(rates, [Some(1.0), Some(1.0)]);
         assert!((results[0].response.as_ref().unwrap().max_ms - 505.0).abs() < 0.01);
@@ -311,15 +311,15 @@ mod tests {
         }
         let limits = |text: &str| [text.parse().unwrap()];
         let [enough, too_few] = [limits("rps>=100"), limits("rps>=101")];
-        // The second of the warm-up is left out as its requests are.
+        // The second of the warm-up is left out, like its requests.
         assert_eq!(tally.broken(&enough, 3 * SECOND, 2 * SECOND), [None, None]);
-        // Requests of the first stage may be in flight.
+        // Requests of the first stage may still be in flight.
         let early = tally.broken(&too_few, 3 * SECOND, 2 * SECOND - 1);
         assert_eq!(early, [None, None]);
         let told = Some("100.00 per second, the limit is rps>=101".to_owned());
         let settled = tally.broken(&too_few, 3 * SECOND, 2 * SECOND);
         assert_eq!(settled, [told.clone(), None]);
-        // Interrupted in its middle, the second tells nothing of rates, but of latencies.
+        // The second stage was interrupted in its middle. It says nothing about rates, but something about latencies.
         tally.end_by(3 * SECOND);
         assert_eq!(tally.broken(&too_few, u64::MAX, u64::MAX), [told, None]);
         let slow = tally.broken(&limits("min>1s"), u64::MAX, u64::MAX);

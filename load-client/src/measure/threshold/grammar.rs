@@ -1,4 +1,4 @@
-//! Reads thresholds from text.
+//! Parses thresholds.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -35,7 +35,7 @@ pub(super) enum Operator {
 }
 
 impl Operator {
-    /// Whether `value OPERATOR limit` is true.
+    /// Returns whether `value OPERATOR limit` is true.
     pub(super) fn holds(self, value: f64, limit: f64) -> bool {
         match self {
             Self::Below => value < limit,
@@ -46,7 +46,7 @@ impl Operator {
     }
 }
 
-/// The longer first, of which a shorter one is the beginning.
+/// Longer operators come first, because they begin with shorter ones.
 const OPERATORS: [(&str, Operator); 4] = [
     ("<=", Operator::AtMost),
     (">=", Operator::AtLeast),
@@ -54,7 +54,7 @@ const OPERATORS: [(&str, Operator); 4] = [
     (">", Operator::Above),
 ];
 
-/// What a unit is for.
+/// The quantity that a unit measures.
 #[derive(Clone, Copy, PartialEq)]
 enum Quantity {
     Time,
@@ -63,7 +63,7 @@ enum Quantity {
     Plain,
 }
 
-/// How a unit is written, what it is for, and what a number of it is in the unit of the figures.
+/// The text of a unit, its quantity, and the conversion of a number into the unit of the figures.
 type Unit = (&'static str, Quantity, fn(f64) -> f64);
 
 const UNITS: [Unit; 5] = [
@@ -74,7 +74,7 @@ const UNITS: [Unit; 5] = [
     ("", Quantity::Plain, |number| number),
 ];
 
-/// Why a text is no threshold.
+/// Makes the message for a text that is not a threshold.
 fn problem(text: impl Display) -> String {
     format!("{text}; takes {}", GRAMMAR.replace('\n', " "))
 }
@@ -84,13 +84,13 @@ impl FromStr for Threshold {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let text = text.trim();
-        // A kind's name may hold a colon, while nothing behind it can.
+        // A kind's name may contain a colon. The condition after it cannot.
         let (kind, condition) = match text.rsplit_once(':') {
             Some((kind, condition)) => (Some(kind.trim()), condition),
             None => (None, text),
         };
         if kind == Some("") {
-            return Err(problem("no kind stands before the colon"));
+            return Err(problem("there is no kind before the colon"));
         }
         let at = condition.find(['<', '>']).unwrap_or(condition.len());
         let (metric, rest) = condition.split_at(at);
@@ -101,11 +101,11 @@ impl FromStr for Threshold {
         let (number, unit) = split_limit(limit.trim())?;
         let known = UNITS.iter().find(|(own, ..)| *own == unit);
         let (_, quantity, scaled) =
-            known.ok_or_else(|| problem(format_args!("{unit:?} is no unit")))?;
+            known.ok_or_else(|| problem(format_args!("{unit:?} is not a unit")))?;
         check_unit(metric, &name, *quantity)?;
         if kind.is_some() && metric == Metric::Timeouts {
             return Err(problem(
-                "timeouts are counted over all kinds, it takes no kind",
+                "timeouts are counted over all kinds, so they take no kind",
             ));
         }
         let of_kind = kind.map(|kind| format!("{kind}:")).unwrap_or_default();
@@ -120,7 +120,7 @@ impl FromStr for Threshold {
     }
 }
 
-/// The metric with its name in the normal form.
+/// Parses a metric. Returns it with its name in the normal form.
 fn read_metric(text: &str) -> Result<(Metric, String), String> {
     if let Some((name, metric)) = METRICS.iter().find(|(name, _)| *name == text) {
         return Ok((*metric, (*name).to_owned()));
@@ -133,22 +133,23 @@ fn read_metric(text: &str) -> Result<(Metric, String), String> {
     let named = STATISTICS.iter().find(|(name, _)| *name == statistic);
     let named = named.map(|(name, statistic)| (*statistic, (*name).to_owned()));
     let found = named.or_else(|| read_percentile(statistic));
-    let (statistic, name) = found.ok_or_else(|| problem(format_args!("{text:?} is no metric")))?;
+    let (statistic, name) =
+        found.ok_or_else(|| problem(format_args!("{text:?} is not a metric")))?;
     Ok((Metric::Latency(time, statistic), format!("{prefix}{name}")))
 }
 
 fn read_percentile(text: &str) -> Option<(Statistic, String)> {
     let percent = read_number(text.strip_prefix('p')?)?;
-    // p0 and p100 are min and max; finer than six decimals no run is long enough for.
+    // p0 and p100 are min and max. No run is long enough for more than six decimals.
     let is_between = percent > 0.0 && percent < 100.0;
     let is_coarse = text.split_once('.').is_none_or(|(_, part)| part.len() <= 6);
-    // Rounded, so that 99.9 gives the very 0.999 that the tables use.
+    // Rounded, so that 99.9 gives exactly the 0.999 that the tables use.
     let quantile = (percent * 1e10).round() / 1e12;
     let statistic = Statistic::Percentile(quantile);
     (is_between && is_coarse).then(|| (statistic, format!("p{percent}")))
 }
 
-/// The number and the unit of a limit.
+/// Splits a limit into its number and its unit.
 fn split_limit(text: &str) -> Result<(f64, &str), String> {
     let end = text.find(|character: char| !character.is_ascii_digit() && character != '.');
     let (number, unit) = text.split_at(end.unwrap_or(text.len()));
@@ -160,7 +161,7 @@ fn split_limit(text: &str) -> Result<(f64, &str), String> {
     }
 }
 
-/// Digits with at most one point: no sign, no exponent, no infinity.
+/// Parses digits with at most one point. A sign, an exponent or infinity is not allowed.
 fn read_number(text: &str) -> Option<f64> {
     let is_plain = |character: char| character.is_ascii_digit() || character == '.';
     if !text.starts_with(|first: char| first.is_ascii_digit()) || !text.chars().all(is_plain) {
@@ -229,15 +230,15 @@ mod tests {
             ("p95<nanms", "does not begin with a number"),
             ("p95<20", "p95 needs a time with its unit"),
             ("p95<20%", "p95 needs a time with its unit"),
-            ("p95<20m", "\"m\" is no unit"),
-            ("p100<20ms", "\"p100\" is no metric"),
-            ("p0<20ms", "\"p0\" is no metric"),
-            ("p9e1<20ms", "\"p9e1\" is no metric"),
-            ("service.rps>1", "\"service.rps\" is no metric"),
-            ("latency<20ms", "\"latency\" is no metric"),
+            ("p95<20m", "\"m\" is not a unit"),
+            ("p100<20ms", "\"p100\" is not a metric"),
+            ("p0<20ms", "\"p0\" is not a metric"),
+            ("p9e1<20ms", "\"p9e1\" is not a metric"),
+            ("service.rps>1", "\"service.rps\" is not a metric"),
+            ("latency<20ms", "\"latency\" is not a metric"),
             ("rps>5ms", "rps needs a plain number"),
             ("failures<1ms", "failures needs a share"),
-            (":p95<1ms", "no kind stands before the colon"),
+            (":p95<1ms", "there is no kind before the colon"),
             ("a:timeouts<1", "timeouts are counted over all kinds"),
         ] {
             let error = text.parse::<Threshold>().unwrap_err();

@@ -1,7 +1,7 @@
-//! Thresholds: what must hold of a run, or it fails. Pure: text in, figures in, answers out.
+//! Thresholds: conditions on a run. A run that breaks one of them fails.
 //!
 //! `[KIND:][service.]METRIC OPERATOR VALUE`, for example `p95<20ms`, `service.p99<=1.5s`,
-//! `createOrder:failures<1%`, `rps>=500`. The grammar is given by [`GRAMMAR`].
+//! `createOrder:failures<1%`, `rps>=500`. [`GRAMMAR`] is the grammar.
 
 mod grammar;
 
@@ -15,12 +15,12 @@ use crate::stats::quantile_is_supported;
 use self::grammar::Operator;
 pub(crate) use grammar::GRAMMAR;
 
-/// One condition that a run must hold.
+/// One condition that a run must meet.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Threshold {
-    /// As it was typed, in its normal form.
+    /// Its text in the normal form.
     text: String,
-    /// The request kind that it speaks of; `None` for all kinds together.
+    /// The request kind that it concerns. `None` for all kinds together.
     kind: Option<String>,
     metric: Metric,
     operator: Operator,
@@ -39,14 +39,14 @@ enum Metric {
     Failures,
     /// Requests that ended by the time-out: a count, or a share of the requests.
     Timeouts,
-    /// Requests that ended per second of the measured window, as Locust's `Requests/s`.
+    /// Requests that ended per second of the measured window, like Locust's `Requests/s`.
     RequestsPerSecond,
 }
 
-/// Which time of a request is meant.
+/// The time of a request that is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Time {
-    /// From the intended instant: what a user of the service would feel.
+    /// From the planned moment: the time that a user of the service feels.
     Response,
     /// From the hand-over.
     Service,
@@ -58,7 +58,7 @@ enum Statistic {
     Mean,
     Minimum,
     Maximum,
-    /// Whatever the number of replies.
+    /// The median, for any number of replies.
     Median,
     /// A quantile, above 0 and below 1.
     Percentile(f64),
@@ -70,15 +70,15 @@ impl Display for Threshold {
     }
 }
 
-/// What became of one threshold.
+/// The result for one threshold.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Judgement {
     /// The threshold in its normal form.
     pub threshold: String,
     pub verdict: Standing,
-    /// The figure with its unit, as a person reads it; `None` without one.
+    /// The figure with its unit, for people. `None` without a figure.
     pub measured: Option<String>,
-    /// Why it is undecided, in words; `None` when it is decided.
+    /// Why it is undecided. `None` when it is decided.
     pub reason: Option<String>,
 }
 
@@ -88,20 +88,20 @@ pub(crate) struct Judgement {
 pub(crate) enum Standing {
     Holds,
     Broken,
-    /// The run does not tell; at its end that counts as failed.
+    /// The run does not decide it. At the end of the run that counts as failed.
     Undecided,
 }
 
-/// The thresholds of a run with what became of them.
+/// The results for the thresholds of a run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[serde(transparent)]
 pub(crate) struct Judgements {
-    /// One for each threshold, in the order in which they were given.
+    /// One for each threshold, in the given order.
     pub judgements: Vec<Judgement>,
 }
 
 impl Judgements {
-    /// Whether every threshold holds; true without any.
+    /// Returns whether every threshold holds. True without thresholds.
     pub(crate) fn all_hold(&self) -> bool {
         let mut judgements = self.judgements.iter();
         judgements.all(|judgement| judgement.verdict == Standing::Holds)
@@ -109,8 +109,8 @@ impl Judgements {
 }
 
 impl Threshold {
-    /// Whether it may end a run early: further requests cannot mend it, or only after an unreasonable time. A rate, and a
-    /// count that is to be reached, are known at the end only.
+    /// Returns whether it may end a run early, because further requests cannot mend it in reasonable time. A rate, and
+    /// a count that must be reached, are known only at the end.
     pub(crate) fn may_abort(&self) -> bool {
         match self.metric {
             Metric::RequestsPerSecond => false,
@@ -121,7 +121,7 @@ impl Threshold {
         }
     }
 
-    /// Whether it speaks of failed requests, and so takes the judgement of them upon itself.
+    /// Returns whether it concerns failed requests. Its verdict on them then replaces the default one.
     pub(crate) fn judges_failures(&self) -> bool {
         matches!(self.metric, Metric::Failures)
     }
@@ -130,7 +130,7 @@ impl Threshold {
         self.operator.holds(value, self.limit)
     }
 
-    /// The figures that it speaks of.
+    /// Returns the figures that it concerns.
     fn row<'a>(&self, summary: &'a Summary) -> Result<&'a Row, String> {
         let Some(kind) = &self.kind else {
             return Ok(&summary.total);
@@ -139,7 +139,7 @@ impl Threshold {
         found.ok_or_else(|| format!("the run has no kind {kind}"))
     }
 
-    /// The figure in the unit of the limit, or why there is none.
+    /// Returns the figure in the unit of the limit, or why there is none.
     fn measured(&self, summary: &Summary) -> Result<f64, String> {
         let row = self.row(summary)?;
         match self.metric {
@@ -170,7 +170,7 @@ impl Threshold {
         }
     }
 
-    /// A figure with its unit.
+    /// Formats a figure with its unit.
     fn in_words(&self, value: f64) -> String {
         match self.metric {
             Metric::Latency(..) => format!("{value:.3} ms"),
@@ -194,7 +194,8 @@ impl Threshold {
         }
     }
 
-    /// How it is broken; `None` while it holds. Too few replies break nothing, but so many failures alone break a latency.
+    /// Returns how it is broken, `None` while it holds. Too few replies break nothing, but a latency limit is broken if
+    /// all of at least `fewest` requests failed.
     fn broken(&self, summary: &Summary, fewest: u64) -> Option<String> {
         let told = match self.measured(summary) {
             Ok(value) if self.is_held_by(value) => return None,
@@ -216,8 +217,7 @@ impl Threshold {
     }
 }
 
-/// Holds every threshold against the figures. Percentiles that are not among the usual ones must be in the
-/// summary: see [`extra_quantiles`].
+/// Judges all thresholds. The summary must have all their percentiles; see [`extra_quantiles`].
 pub(crate) fn evaluate(thresholds: &[Threshold], summary: &Summary) -> Judgements {
     let judged = thresholds.iter().map(|own| own.judged(summary));
     Judgements {
@@ -225,7 +225,7 @@ pub(crate) fn evaluate(thresholds: &[Threshold], summary: &Summary) -> Judgement
     }
 }
 
-/// Describes the first broken threshold; `None` while all hold, or nothing ended.
+/// Describes the first broken threshold. `None` while all hold, or no request has ended.
 pub(crate) fn first_broken<'a>(
     thresholds: impl IntoIterator<Item = &'a Threshold>,
     summary: &Summary,
@@ -236,7 +236,7 @@ pub(crate) fn first_broken<'a>(
     thresholds.find_map(|own| own.broken(summary, fewest))
 }
 
-/// The quantiles (0 to 1) that a summary must hold for these thresholds.
+/// Returns the quantiles (0 to 1) that a summary must have for these thresholds.
 pub(crate) fn extra_quantiles(thresholds: &[Threshold]) -> Vec<f64> {
     let quantile = |threshold: &Threshold| match threshold.metric {
         Metric::Latency(_, Statistic::Percentile(quantile)) => Some(quantile),
@@ -245,11 +245,11 @@ pub(crate) fn extra_quantiles(thresholds: &[Threshold]) -> Vec<f64> {
     thresholds.iter().filter_map(quantile).collect()
 }
 
-/// Fewer requests than these tell nothing of a rate.
+/// Fewer requests say nothing about a rate.
 pub(crate) const FEWEST_REQUESTS: u64 = 20;
 
-/// The requests of all kinds that these thresholds are judged by at least: so many that a share of failures can lie below
-/// its limit and be above 0, and some in any case. How many good replies a percentile takes, its judgement tells.
+/// Returns the fewest requests of all kinds for judging these thresholds. With this many, a share of failures can be
+/// above 0 and below its limit. The result for a percentile says how many good replies it needs.
 pub(crate) fn requests_needed(thresholds: &[Threshold]) -> u64 {
     let shares = thresholds
         .iter()
@@ -258,7 +258,7 @@ pub(crate) fn requests_needed(thresholds: &[Threshold]) -> u64 {
     needed.max().unwrap_or_default().max(FEWEST_REQUESTS)
 }
 
-/// The first kind of request that a threshold names and the run does not have.
+/// Returns the first kind of request in a threshold that the run does not have.
 pub(crate) fn unknown_kind<'a>(thresholds: &'a [Threshold], kinds: &[String]) -> Option<&'a str> {
     let mut named = thresholds.iter().filter_map(|own| own.kind.as_deref());
     named.find(|kind| !kinds.iter().any(|known| known == kind))
@@ -290,7 +290,7 @@ fn too_few(count: u64, quantile: f64) -> String {
         1 => "reply is",
         _ => "replies are",
     };
-    format!("{count} {replies} too few: it takes {needed}, so that ten lie above; run longer")
+    format!("{count} {replies} too few: the percentile needs {needed}, ten above it; run longer")
 }
 
 #[cfg(test)]
@@ -305,7 +305,7 @@ mod tests {
         text.parse().unwrap()
     }
 
-    /// 400 requests, 1 to 400 ms, of which 1 % fail by status and 0.5 % by the time-out.
+    /// Makes 400 requests of 1 to 400 ms, of which 1 % fail by status and 0.5 % by time-out.
     fn summary(thresholds: &[Threshold]) -> Summary {
         let mut tally = Tally::new(&["createOrder".to_owned(), "cancel:Order".to_owned()]);
         for index in 1..=400_u64 {
@@ -365,10 +365,10 @@ mod tests {
         assert!(verdicts.eq([Standing::Holds, undecided, undecided]));
         assert!(!answer.all_hold() && Judgements::default().all_hold());
         let reason = answer.judgements[1].reason.clone().unwrap();
-        let expected = "394 replies are too few: it takes 10000,";
+        let expected = "394 replies are too few: the percentile needs 10000,";
         assert!(reason.starts_with(expected), "{reason}");
         let reason = judge("p99.999<1s").reason.unwrap();
-        assert!(reason.contains("it takes 1000000,"), "{reason}");
+        assert!(reason.contains("the percentile needs 1000000,"), "{reason}");
     }
 
     #[test]
@@ -381,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_cannot_mend_itself_ends_a_run_early() {
+    fn only_thresholds_that_cannot_recover_end_a_run_early() {
         for text in ["p95<20ms", "failures<=0", "timeouts<1%"] {
             assert!(parse(text).may_abort(), "{text}");
         }

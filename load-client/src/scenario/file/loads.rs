@@ -17,9 +17,9 @@ use crate::scenario::Kind;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct LoadTable {
     pub(crate) name: String,
-    /// Names of the kinds of request that it sends.
+    /// Names of the kinds of request that the load sends.
     pub(crate) kinds: Vec<String>,
-    /// How much it sends, by its stages in turn if it has any.
+    /// How much the load sends. With stages, the target of the first one.
     pub(crate) target: Target,
     pub(crate) stages: Vec<Stage>,
     pub(crate) is_poisson: bool,
@@ -29,7 +29,7 @@ pub(crate) struct LoadTable {
 }
 
 impl LoadTable {
-    /// Whether it has a schedule and no users.
+    /// Returns whether the load has a schedule instead of users.
     pub(crate) fn is_open(&self) -> bool {
         matches!(self.target, Target::Rate(_))
     }
@@ -58,7 +58,7 @@ enum Arrivals {
     Poisson,
 }
 
-/// Checks the loads: each kind is in one of them.
+/// Checks the loads. Each kind must be in one of them.
 pub(super) fn loads(raw: &[Spanned<RawLoad>], kinds: &[Kind]) -> Result<Vec<LoadTable>, Wrong> {
     let mut free: HashSet<&str> = kinds.iter().map(|kind| &*kind.name).collect();
     let (known, mut loads, mut names) = (free.clone(), Vec::new(), HashSet::new());
@@ -80,7 +80,8 @@ pub(super) fn loads(raw: &[Spanned<RawLoad>], kinds: &[Kind]) -> Result<Vec<Load
     }
     match free.iter().min() {
         Some(name) if !loads.is_empty() => {
-            let message = format!("no [[load]] sends the request {name}; add it to one's kinds");
+            let message =
+                format!("no [[load]] sends the request {name}; add it to the kinds of a load");
             Err((0..0, message))
         }
         _ => Ok(loads),
@@ -94,7 +95,7 @@ fn load(number: usize, table: &Spanned<RawLoad>) -> Result<LoadTable, Wrong> {
         return wrong(&format!("a load {reason}"));
     }
     if raw.kinds.is_empty() {
-        return wrong("a load needs kinds, the names of what it sends");
+        return wrong("a load needs kinds, the names of its requests");
     }
     let kinds = raw.kinds.iter();
     let (target, stages) = target(table)?;

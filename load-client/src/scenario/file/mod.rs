@@ -1,4 +1,4 @@
-//! Scenarios in TOML files: from the file to kinds of request, or to an error with its place.
+//! Reads scenarios from TOML files. The result is kinds of request, or an error with its place.
 
 mod loads;
 mod named;
@@ -20,10 +20,10 @@ use crate::scenario::{
     Body, BodyChecks, Feeder, FeederOrder, Format, Kind, Records, Request, Template, unreadable,
 };
 
-/// Most kinds of a file; a table with more lines helps nobody.
+/// The most kinds in a file. Nobody can read a longer table.
 const MAX_KINDS: usize = 1000;
 
-// What may stand in a file, before it is checked.
+// The content of a file before it is checked.
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -46,7 +46,7 @@ struct RawRequest {
     body: Option<Spanned<String>>,
     body_file: Option<Spanned<PathBuf>>,
     body_lines: Option<Spanned<PathBuf>>,
-    /// Of `body_lines`.
+    /// The format of `body_lines`.
     format: Option<Format>,
     /// Whether `body` or `body_file` has placeholders.
     template: Option<bool>,
@@ -80,7 +80,7 @@ enum Statuses {
 }
 
 impl Statuses {
-    /// The text that [`StatusSet`](crate::scenario::StatusSet) reads.
+    /// Returns the text that [`StatusSet`](crate::scenario::StatusSet) parses.
     fn text(&self) -> String {
         match self {
             Self::Number(status) => status.to_string(),
@@ -90,17 +90,17 @@ impl Statuses {
     }
 }
 
-/// What a scenario file says.
+/// The content of a scenario file.
 #[derive(Debug)]
 pub(crate) struct ScenarioFile {
     pub(crate) kinds: Vec<Kind>,
     pub(crate) loads: Vec<LoadTable>,
-    /// Files that it names.
+    /// The other files that the scenario names.
     pub(crate) others: Vec<PathBuf>,
 }
 
-/// Reads the kinds of request of a scenario file, and its loads if it has any. Other files that it names are found from its
-/// folder. An error of what it says starts with file, line and column.
+/// Reads the kinds of request of a scenario file, and its loads if it has any. The paths of other files are relative to
+/// its folder. An error about its content starts with file, line and column.
 pub(crate) fn read_scenario(path: &Path) -> Result<ScenarioFile, String> {
     let text = std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
     parse(path, &text)
@@ -146,7 +146,7 @@ fn scenario(folder: &Path, text: &str) -> Result<ScenarioFile, Wrong> {
     })
 }
 
-/// What a value stands for, or why it cannot be, with its place.
+/// Reads a value. An error has the place of the value.
 fn read<S, T>(
     value: &Spanned<S>,
     reading: impl FnOnce(&S) -> Result<T, String>,
@@ -154,7 +154,7 @@ fn read<S, T>(
     reading(value.get_ref()).map_err(|reason| (value.span(), reason))
 }
 
-/// As [`read`], of a value that may be missing.
+/// Reads a value that may be missing, like [`read`].
 fn read_optional<S, T>(
     value: &Option<Spanned<S>>,
     reading: impl FnOnce(&S) -> Result<T, String>,
@@ -162,7 +162,7 @@ fn read_optional<S, T>(
     value.as_ref().map(|value| read(value, reading)).transpose()
 }
 
-/// Puts before what is wrong what it is wrong with.
+/// Puts the name of the value before the error.
 fn named<T>(what: &str, read: Result<T, String>) -> Result<T, String> {
     read.map_err(|reason| format!("{what} {reason}"))
 }
@@ -229,7 +229,7 @@ fn body(folder: &Path, request: &Spanned<RawRequest>, columns: &[String]) -> Res
 }
 
 fn parse_weight(weight: i64) -> Result<u32, String> {
-    let takes = "a weight is a whole number from 1 to 1000000; leave a request of no weight out";
+    let takes = "a weight is a whole number from 1 to 1000000; to send none, remove the request";
     match u32::try_from(weight) {
         Ok(weight @ 1..=1_000_000) => Ok(weight),
         _ => Err(takes.to_owned()),
@@ -245,11 +245,11 @@ fn body_checks(texts: &Texts) -> Result<Arc<BodyChecks>, String> {
     Ok(Arc::new(BodyChecks(checks.collect::<Result<_, _>>()?)))
 }
 
-/// Reads a name that a terminal and a table can show as it stands, beside the row of all.
+/// Checks a name. It must be fit for a terminal and a table, and differ from the row of all requests.
 pub(crate) fn parse_name(text: &str) -> Result<String, String> {
     if text == AGGREGATED {
         return Err(format!(
-            "takes another name: {AGGREGATED} is the row of all"
+            "takes another name: {AGGREGATED} is the row of all requests"
         ));
     }
     let is_name = !text.trim().is_empty() && !text.chars().any(char::is_control);
@@ -257,7 +257,7 @@ pub(crate) fn parse_name(text: &str) -> Result<String, String> {
     name.ok_or_else(|| "takes a name without control characters".to_owned())
 }
 
-/// Reads a tag, which a list on the command line can name.
+/// Checks a tag. A comma-separated list on the command line must be able to name it.
 pub(crate) fn parse_tag(text: &str) -> Result<String, String> {
     let is_legal = |own: char| own.is_alphanumeric() || "._-".contains(own);
     let is_tag = !text.is_empty() && text.chars().all(is_legal);
@@ -368,28 +368,28 @@ expect_status = "4xx"
     #[test]
     fn errors_name_the_place_and_the_fix() {
         insta::assert_snapshot!(error(""), @"mix.toml:1:1: takes 1 to 1000 requests, each below a line [[request]]");
-        insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = 'ä{uid}'\n"), @"mix.toml:3:8: unknown placeholder {uid} at byte 3; known are {uuid}, {request_id}, {counter}, {random:LOW:HIGH}, {user}, {now}, {timestamp_ms} and {csv.COLUMN}; write {{uid}} for the text itself");
+        insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = 'ä{uid}'\n"), @"mix.toml:3:8: unknown placeholder {uid} at byte 3; the placeholders are {uuid}, {request_id}, {counter}, {random:LOW:HIGH}, {user}, {now}, {timestamp_ms} and {csv.COLUMN}; write {{uid}} for the text itself");
         insta::assert_snapshot!(error("[[request]]\nname = 'a'\n  wieght = 3\nbody = ''\n"), @"mix.toml:3:3: unknown field `wieght`, expected one of `name`, `weight`, `tags`, `topic`, `reply_topic`, `body`, `body_file`, `body_lines`, `format`, `template`, `feeder`, `feeder_order`, `key`, `headers`, `expect_status`, `expect_body`");
         insta::assert_snapshot!(error("[[request]]\nbody = ''\n"), @"mix.toml:1:1: missing field `name`");
-        insta::assert_snapshot!(error("[[request]]\nname = 'Aggregated'\nbody = ''\n"), @"mix.toml:2:8: a request takes another name: Aggregated is the row of all");
+        insta::assert_snapshot!(error("[[request]]\nname = 'Aggregated'\nbody = ''\n"), @"mix.toml:2:8: a request takes another name: Aggregated is the row of all requests");
         insta::assert_snapshot!(error("[[request]]\nname = \"a\\u001b[31m\"\nbody = ''\n"), @"mix.toml:2:8: a request takes a name without control characters");
-        insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = ''\nweight = 0\n"), @"mix.toml:4:10: a weight is a whole number from 1 to 1000000; leave a request of no weight out");
+        insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = ''\nweight = 0\n"), @"mix.toml:4:10: a weight is a whole number from 1 to 1000000; to send none, remove the request");
         insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = ''\nweight = 'x'\n"), @r#"mix.toml:4:10: invalid type: string "x", expected i64"#);
         insta::assert_snapshot!(error("\n\n[[request]]\nname = 'a'\n"), @"mix.toml:3:1: a request needs exactly one of body, body_file and body_lines");
         insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = ''\nbody_file = 'x'\n"), @"mix.toml:1:1: a request needs exactly one of body, body_file and body_lines");
-        insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = ''\nexpect_status = [200, 'fine']\n"), @"mix.toml:4:17: takes statuses such as 200, 2xx or 200-204, several of them comma separated");
+        insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = ''\nexpect_status = [200, 'fine']\n"), @"mix.toml:4:17: takes one or more statuses such as 200, 2xx or 200-204, comma separated");
         insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = ''\nexpect_status = 2.5\n"), @r#"mix.toml:4:17: takes a status such as 200 or "2xx", or a list of them"#);
         insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = ''\ntopic = 'a b'\n"), @"mix.toml:4:9: a topic's name is up to 249 letters, digits, '.', '_' or '-'");
-        insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = ''\nheaders = { t = '{x}' }\n"), @"mix.toml:4:17: unknown placeholder {x} at byte 1; known are {uuid}, {request_id}, {counter}, {random:LOW:HIGH}, {user}, {now}, {timestamp_ms} and {csv.COLUMN}; write {{x}} for the text itself");
+        insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = ''\nheaders = { t = '{x}' }\n"), @"mix.toml:4:17: unknown placeholder {x} at byte 1; the placeholders are {uuid}, {request_id}, {counter}, {random:LOW:HIGH}, {user}, {now}, {timestamp_ms} and {csv.COLUMN}; write {{x}} for the text itself");
         insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = ''\n[[request]]\nname = 'a'\nbody = ''\n"), @"mix.toml:5:8: another request has this name");
         insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody_lines = 'no-such-file'\n"), @"mix.toml:3:14: body_lines: no-such-file cannot be read: No such file or directory (os error 2)");
         insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = 'unclosed\n"), @"mix.toml:3:17: invalid literal string, expected `'`");
         insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody_lines = 'x'\nformat = 'xml'\n"), @"mix.toml:4:10: unknown variant `xml`, expected `lines` or `kcat-json`");
-        insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = ''\nexpect_body = ['text:a', 'paid']\n"), @"mix.toml:4:15: takes text:TEXT (the body contains it), regex:PATTERN (it matches somewhere), json:/POINTER=VALUE (the value at a JSON pointer) or json:/POINTER (there is one)");
-        insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = ''\nexpect_body = 'regex:['\n"), @"mix.toml:4:15: no regular expression: unclosed character class");
+        insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = ''\nexpect_body = ['text:a', 'paid']\n"), @"mix.toml:4:15: takes text:TEXT (the body contains it), regex:PATTERN (it matches somewhere), json:/POINTER=VALUE (the value at a JSON pointer) or json:/POINTER (there is a value)");
+        insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = ''\nexpect_body = 'regex:['\n"), @"mix.toml:4:15: not a regular expression: unclosed character class");
         insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = ''\nexpect_body = 7\n"), @"mix.toml:4:15: takes a text, or a list of texts");
         insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = ''\ntags = ['ok', 'a,b']\n"), @"mix.toml:4:15: a tag takes letters, digits, '.', '_' and '-'");
-        insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = '{csv.id}'\n"), @"mix.toml:3:8: {csv.id} at byte 1: there is no file of rows: name one by feeder (--feeder)");
+        insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = '{csv.id}'\n"), @"mix.toml:3:8: {csv.id} at byte 1: there is no file of rows: name one with feeder (--feeder)");
         insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = ''\nfeeder = 'no-such.csv'\n"), @"mix.toml:4:10: feeder: no-such.csv cannot be read: No such file or directory (os error 2)");
         insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = ''\nfeeder_order = 'once'\n"), @"mix.toml:4:16: feeder_order needs a feeder");
         insta::assert_snapshot!(error("[[request]]\nname = 'a'\nbody = ''\nfeeder_order = 'twice'\n"), @"mix.toml:4:16: unknown variant `twice`, expected one of `sequential`, `random`, `once`");

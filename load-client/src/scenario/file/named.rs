@@ -1,4 +1,4 @@
-//! Which files a scenario names, before any of them is read.
+//! Finds the files that a scenario names, before any of them is read.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use toml::Spanned;
 
 use super::RawScenario;
 
-/// The files that a scenario names, as they stand in it; none of a text that is no scenario.
+/// Returns the paths of the files as the scenario writes them. Returns none for a text that is not a scenario.
 pub(crate) fn named_files(text: &str) -> Vec<PathBuf> {
     let raw: Option<RawScenario> = toml::from_str(text).ok();
     let requests = raw.into_iter().flat_map(|raw| raw.request);

@@ -1,12 +1,11 @@
 //! The block bootstrap: intervals that respect the correlation within a run.
 //!
-//! Künsch, "The Jackknife and the Bootstrap for General Stationary Observations" (Annals of
-//! Statistics 17, 1989); in its circular form Politis & Romano, "A Circular Block-Resampling
-//! Procedure for Stationary Data" (in *Exploring the Limits of Bootstrap*, 1992): blocks of
-//! neighbouring values are drawn instead of single ones, and the series is closed to a ring, so
-//! that each value is as likely as any other. Intervals are percentile intervals (Efron, 1979).
+//! Künsch, "The Jackknife and the Bootstrap for General Stationary Observations" (Annals of Statistics 17, 1989). The
+//! circular form is by Politis & Romano, "A Circular Block-Resampling Procedure for Stationary Data" (in *Exploring the
+//! Limits of Bootstrap*, 1992). It draws blocks of neighbouring values instead of single values. The series is closed
+//! to a ring, so each value has the same probability. Intervals are percentile intervals (Efron, 1979).
 //!
-//! [`SplitMix64`], from which all is drawn, is the generator of random schedules too.
+//! All random numbers come from [`SplitMix64`], which is also the generator of random schedules.
 
 mod statistics;
 
@@ -14,13 +13,12 @@ use self::statistics::{of_mean, of_quantiles};
 use crate::stats::sample::is_level;
 use crate::stats::{Interval, SortedSample, log_ratio, mean, quantile_of_sorted};
 
-/// The values of one run in the order of time, with the block length to resample them by.
+/// The values of one run in time order, with the block length for resampling.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Series<'a> {
     /// The values, in the order in which they were measured.
     pub values: &'a [f64],
-    /// Length of a block, in values: see [`super::automatic_block_length`]. 1 takes the values as
-    /// independent.
+    /// Length of a block, in values: see [`super::automatic_block_length`]. 1 treats the values as independent.
     pub block_length: usize,
 }
 
@@ -33,12 +31,12 @@ pub struct RunPair<'a> {
     pub changed: Series<'a>,
 }
 
-/// How a bootstrap is done.
+/// The settings of a bootstrap.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bootstrap {
-    /// How many resamples are drawn.
+    /// Number of resamples.
     pub replicates: usize,
-    /// Seed of [`SplitMix64`]: the same seed gives the same figures.
+    /// Seed of [`SplitMix64`]. The same seed gives the same figures.
     pub seed: u64,
     /// Confidence of the interval, such as 0.95.
     pub confidence: f64,
@@ -54,17 +52,17 @@ impl Default for Bootstrap {
     }
 }
 
-/// Takes figures of a resample, given how often it holds each place of the ring.
+/// Computes the figures of a resample from the number of times it has each place of the ring.
 type TakeFigures = Box<dyn Fn(&[i16]) -> Vec<f64>>;
 
-/// Draws resamples of one series, and takes figures of them.
+/// Draws resamples of one series, and computes figures from them.
 struct Resampler {
     ring: Ring,
     figures: TakeFigures,
 }
 
 impl Resampler {
-    /// Draws blocks of `block` places from a ring of `places`.
+    /// Makes a resampler that draws blocks of `block` places from a ring of `places`.
     fn new(places: usize, block: usize, figures: impl Fn(&[i16]) -> Vec<f64> + 'static) -> Self {
         Self {
             ring: Ring::new(places, block),
@@ -78,15 +76,15 @@ impl Resampler {
     }
 }
 
-/// The multiplicities of the places of a ring in the last resample.
+/// How often the last resample has each place of a ring.
 struct Ring {
     block: usize,
-    /// How often each place was drawn; they add up to the number of places, which an i16 can count.
+    /// How often each place was drawn. The sum is the number of places, which an i16 can hold.
     multiplicities: Vec<i16>,
 }
 
 impl Ring {
-    /// A ring of `places`, from which blocks of `block` places are drawn.
+    /// Makes a ring of `places`, from which blocks of `block` places are drawn.
     fn new(places: usize, block: usize) -> Self {
         Self {
             block: block.clamp(1, places),
@@ -94,8 +92,8 @@ impl Ring {
         }
     }
 
-    /// Draws as many blocks as fill the ring, cutting the last one: one draw of the generator for
-    /// each block, for the place where it begins.
+    /// Draws as many blocks as fill the ring, and cuts the last one. Each block takes one number of the generator, for
+    /// the place where it begins.
     fn draw(&mut self, random: &mut SplitMix64) {
         let places = self.multiplicities.len();
         self.multiplicities.fill(0);
@@ -104,7 +102,7 @@ impl Ring {
             let length = self.block.min(left);
             let start = random.below(places);
             let (front, back) = self.multiplicities.split_at_mut(start);
-            // What does not fit behind the start goes on at the front.
+            // The part beyond the end of the ring continues at its start.
             let wrapped = (start + length).saturating_sub(places);
             let drawn = back.iter_mut().take(length).chain(&mut front[..wrapped]);
             drawn.for_each(|times| *times += 1);
@@ -113,21 +111,21 @@ impl Ring {
     }
 }
 
-/// The relative change of quantiles over the blocks of an experiment, with bootstrap intervals.
+/// Returns the relative change of quantiles over the blocks of an experiment, with bootstrap intervals.
 ///
-/// A change of -0.3 means that the quantile is 30 % lower; quantiles are of type 7. A. C. Davison & D. V.
-/// Hinkley, *Bootstrap Methods and their Application* (1997), section 3.8, as Kalibera & Jones (ISMM 2013) use it
-/// for benchmarks: each replicate draws as many blocks as there are, with replacement, and for each drawn block
-/// resamples its two runs by circular blocks of requests, the baseline first, all from one [`SplitMix64`]. The
-/// figure of a replicate is the mean of the blocks' log-ratios, so it stands beside
-/// [`crate::stats::paired_log_ratio`]. With few blocks the interval is narrower than Student's by about
-/// sqrt((K - 1) / K) and more: if the two disagree, trust that one. With one block it knows only the variation
-/// within the two runs: between runs there is more.
+/// A change of -0.3 means that the quantile is 30 % lower. Quantiles are of type 7. The method is that of A. C. Davison
+/// & D. V. Hinkley, *Bootstrap Methods and their Application* (1997), section 3.8, which Kalibera & Jones (ISMM 2013)
+/// use for benchmarks. Each replicate draws as many blocks as there are, with replacement. For each drawn block it
+/// resamples the two runs by circular blocks of requests, the baseline first. All random numbers come from one
+/// [`SplitMix64`]. The figure of a replicate is the mean of the blocks' log-ratios, so it is comparable with
+/// [`crate::stats::paired_log_ratio`]. With few blocks the interval is narrower than Student's by about sqrt((K - 1) /
+/// K) and more. If the two disagree, trust Student's. With one block the interval includes only the variation within
+/// the two runs, and the variation between runs is larger.
 ///
-/// `None` without a block, for an empty series, values that are not finite, a quantile that is not above zero, a
-/// block length of 0, and probabilities that do not ascend within 0 to 1. Values of zero are no hindrance as long as
-/// the quantiles lie above them: `None` also where the quantile of a single resample does not, which depends on the
-/// seed when about that share of the values is zero.
+/// `None` without a block, for an empty series, values that are not finite, a quantile that is not above zero, a block
+/// length of 0, and probabilities that do not ascend within 0 to 1. Values of zero are allowed if the quantiles lie
+/// above them. If the quantile of a single resample does not, the result is `None`. This depends on the seed when about
+/// that share of the values is zero.
 #[must_use]
 pub fn quantile_changes(
     blocks: &[RunPair<'_>],
@@ -143,16 +141,17 @@ pub fn quantile_changes(
     changes(blocks, bootstrap, quantiles, resampler)
 }
 
-/// The relative change of the mean over the blocks of an experiment, with its bootstrap interval.
+/// Returns the relative change of the mean over the blocks of an experiment, with its bootstrap interval.
 ///
-/// As [`quantile_changes`]. `None` also where the mean of a run is not above zero.
+/// It works like [`quantile_changes`]. `None` also where the mean of a run is not above zero.
 #[must_use]
 pub fn mean_change(blocks: &[RunPair<'_>], bootstrap: Bootstrap) -> Option<Interval> {
     let mean = |series: Series<'_>| Some(vec![mean(series.values)?]);
     changes(blocks, bootstrap, mean, of_mean)?.pop()
 }
 
-/// The changes of the figures that `figures_of` finds in the data themselves, with the intervals of resamples.
+/// Returns the changes of the figures that `figures_of` computes from the data themselves, with the intervals of
+/// resamples.
 fn changes(
     blocks: &[RunPair<'_>],
     bootstrap: Bootstrap,
@@ -184,7 +183,7 @@ fn changes(
     replicates.into_iter().enumerate().map(interval).collect()
 }
 
-/// For each figure its replicates: the mean, over the drawn blocks, of how it differs between their two runs.
+/// Returns the replicates of each figure: the mean over the drawn blocks of the difference between their two runs.
 fn replicates(
     blocks: &[RunPair<'_>],
     bootstrap: Bootstrap,
@@ -202,7 +201,7 @@ fn replicates(
     let mut replicates = Vec::new();
     for replicate in 0..bootstrap.replicates {
         for _ in 0..blocks.len() {
-            // A single block is no choice.
+            // With a single block there is nothing to draw.
             let drawn = if blocks.len() > 1 {
                 random.below(blocks.len())
             } else {
@@ -218,7 +217,7 @@ fn replicates(
     Some(replicates)
 }
 
-/// For each probability, the replicates of the difference changed - baseline of the quantiles of two runs.
+/// Returns, for each probability, the replicates of the difference changed - baseline of the quantiles of two runs.
 pub(super) fn quantile_differences(
     pair: RunPair<'_>,
     probabilities: &[f64],
@@ -228,26 +227,25 @@ pub(super) fn quantile_differences(
     replicates(&[pair], bootstrap, resampler, |old, new| Some(new - old))
 }
 
-/// The named generator behind every resampling and every random schedule: the same seed gives the same report,
-/// byte for byte, and the same load.
+/// The random generator behind every resampling and every random schedule. The same seed gives the same report, byte
+/// for byte, and the same load.
 ///
-/// SplitMix64: Steele, Lea & Flood, "Fast Splittable Pseudorandom Number Generators" (OOPSLA 2014).
-/// Its stream is fixed by the paper, so that a figure of a report can be had again in any language
-/// and after any upgrade.
+/// SplitMix64: Steele, Lea & Flood, "Fast Splittable Pseudorandom Number Generators" (OOPSLA 2014). The paper fixes its
+/// stream, so the figures of a report can be reproduced in any language and after any upgrade.
 #[derive(Debug, Clone)]
 pub struct SplitMix64(u64);
 
 impl SplitMix64 {
-    /// By which the state grows with each number.
+    /// The number by which the state grows with each draw.
     pub(crate) const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
-    /// A generator whose stream is given by `seed`.
+    /// Makes the generator whose stream `seed` determines.
     #[must_use]
     pub const fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    /// The next 64 bits.
+    /// Returns the next 64 bits.
     pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(Self::STEP);
         let mut mixed = self.0;
@@ -256,19 +254,19 @@ impl SplitMix64 {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number from 0, included, to 1, excluded; of 53 bits.
+    /// Returns a number of 53 bits from 0, included, to 1, excluded.
     pub fn unit(&mut self) -> f64 {
         (self.draw() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    /// A number of the exponential distribution with mean 1: the gap between arrivals of a Poisson
-    /// process, in units of its mean gap.
+    /// Returns a number of the exponential distribution with mean 1: the gap between arrivals of a Poisson process, in
+    /// units of its mean gap.
     pub fn exponential(&mut self) -> f64 {
         // 1 - u is never 0, so the logarithm is finite.
         -(1.0 - self.unit()).ln()
     }
 
-    /// An index below `count`, which must not be zero: one draw, by remainder.
+    /// Returns an index below `count`, which must not be zero. It takes the remainder of one draw.
     ///
     /// The remainder favours low indices by `count` / 2^64, less than 1e-13 for a million values.
     pub fn below(&mut self, count: usize) -> usize {

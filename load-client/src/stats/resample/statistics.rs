@@ -1,21 +1,21 @@
-//! The figures of one resample: its quantiles value by value, or, of a long series, from counts over thresholds; and
-//! its mean.
+//! The figures of one resample: its mean, and its quantiles. The quantiles are computed value by value, or from counts
+//! over thresholds for a long series.
 
 use crate::stats::resample::{Resampler, Series};
 use crate::stats::{SortedSample, quantile_of_sorted};
 
-/// Longest series whose resamples are counted value by value.
+/// The longest series whose resamples are counted value by value.
 const EXACT_UP_TO: usize = 16_384;
 
-/// Resamples a series for its quantiles, which come in the order of the probabilities.
+/// Resamples a series for its quantiles. They have the order of the probabilities.
 ///
-/// Up to 16,384 values the quantiles are exact. Longer series are cut into 1,024 segments, blocks
-/// begin and end between segments, and quantiles are read off a grid of thresholds that is dense
-/// where the quantiles of the resamples fall: 2,000 resamples of a million values take a fraction
-/// of a second instead of minutes. What the grid blurs is below a hundredth of the interval.
+/// Up to 16,384 values the quantiles are exact. Longer series are cut into 1,024 segments. Blocks begin and end between
+/// segments, and quantiles are read from a grid of thresholds that is dense where the quantiles of the resamples fall.
+/// In this way 2,000 resamples of a million values take a fraction of a second instead of minutes. The error of the
+/// grid is below a hundredth of the interval.
 ///
-/// `None` for an empty series, a block length of 0, values that are not finite, and probabilities that do
-/// not ascend within 0 to 1.
+/// `None` for an empty series, a block length of 0, values that are not finite, and probabilities that do not ascend
+/// within 0 to 1.
 pub(super) fn of_quantiles(series: Series<'_>, probabilities: &[f64]) -> Option<Resampler> {
     let sorted = SortedSample::new(series.values)?;
     let ascending = probabilities.is_sorted_by(|a, b| a < b);
@@ -30,9 +30,9 @@ pub(super) fn of_quantiles(series: Series<'_>, probabilities: &[f64]) -> Option<
     })
 }
 
-/// Quantiles by linear interpolation (type 7): one walk up the sorted values for each resample.
+/// Computes quantiles by linear interpolation (type 7), with one walk up the sorted values for each resample.
 fn exact(series: Series<'_>, probabilities: &[f64]) -> Resampler {
-    // Where each of the values, in ascending order, stands in the series.
+    // The place in the series of each value in ascending order.
     let mut places: Vec<usize> = (0..series.values.len()).collect();
     places.sort_by(|a, b| series.values[*a].total_cmp(&series.values[*b]));
     let sorted: Vec<f64> = places.iter().map(|place| series.values[*place]).collect();
@@ -60,14 +60,14 @@ fn exact(series: Series<'_>, probabilities: &[f64]) -> Resampler {
     Resampler::new(series.values.len(), series.block_length, figures)
 }
 
-/// Segments of a series, unless they would hold more values than an i16 counts.
+/// Number of segments of a series. There are more if an i16 could not count the values of one.
 const SEGMENTS: usize = 1_024;
 
-/// Quantiles of resamples of a long series.
+/// Computes quantiles of resamples of a long series.
 ///
-/// The number of values of a resample at or below a threshold is the sum, over the segments of the
-/// series, of how often the segment was drawn times how many of its values are that low. That is a
-/// product of two short vectors, and a quantile is found by halving over the thresholds.
+/// The number of values of a resample at or below a threshold is a sum over the segments of the series: how often the
+/// segment was drawn, times how many of its values are that low. This is a product of two short vectors. A bisection
+/// over the thresholds finds the quantile.
 fn coarse(series: Series<'_>, sorted: &SortedSample, probabilities: &[f64]) -> Resampler {
     let length = series.values.len().div_ceil(SEGMENTS);
     let length = length.min(i16::MAX as usize);
@@ -76,7 +76,7 @@ fn coarse(series: Series<'_>, sorted: &SortedSample, probabilities: &[f64]) -> R
     let block = series.block_length.div_ceil(length).min(segments.len());
     let thresholds = thresholds(&segments, block, sorted, probabilities);
     let counts = counts_up_to(&segments, &thresholds);
-    // Where interpolation up to a threshold starts: at the one before it, unless no value lies between the two.
+    // The start of the interpolation up to a threshold: the threshold before it, unless no value lies between the two.
     let values = sorted.values();
     let start = |pair: &[f64]| {
         let next = values[values.partition_point(|value| *value <= pair[0])];
@@ -110,17 +110,17 @@ fn dot(counts: &[i16], drawn: &[i16]) -> i32 {
     pairs.map(|(a, b)| i32::from(*a) * i32::from(*b)).sum()
 }
 
-/// Thresholds over the whole range.
+/// Number of thresholds over the whole range.
 const OVERVIEW: usize = 64;
 
-/// Thresholds round each quantile.
+/// Number of thresholds around each quantile.
 const CLOSE_UP: usize = 128;
 
-/// Standard deviations of a resample's quantile that the close-up reaches to either side.
+/// The close-up reaches this many standard deviations of a resample's quantile to either side.
 const REACH: f64 = 6.0;
 
-/// An overview of all values, and a close-up of where each quantile of the resamples can fall. They are some of the
-/// values, ascending, the smallest and the largest among them.
+/// Returns an overview of all values, and a close-up of the range in which each quantile of the resamples can fall. The
+/// thresholds are some of the values, ascending, including the smallest and the largest.
 fn thresholds(
     segments: &[&[f64]],
     block: usize,
@@ -147,7 +147,7 @@ fn thresholds(
     thresholds
 }
 
-/// Standard deviation, over the resamples, of the number of values at or below `threshold`.
+/// Returns the standard deviation, over the resamples, of the number of values at or below `threshold`.
 fn rank_deviation(segments: &[&[f64]], block: usize, threshold: f64) -> f64 {
     let is_low = |value: &&f64| **value <= threshold;
     let low = |values: &&[f64]| values.iter().filter(is_low).count() as f64;
@@ -162,7 +162,7 @@ fn rank_deviation(segments: &[&[f64]], block: usize, threshold: f64) -> f64 {
     (squares / block as f64).sqrt()
 }
 
-/// For each threshold, how many values of each segment are at or below it.
+/// Returns, for each threshold, how many values of each segment are at or below it.
 fn counts_up_to(segments: &[&[f64]], thresholds: &[f64]) -> Vec<Vec<i16>> {
     let mut counts = vec![vec![0_i16; segments.len()]; thresholds.len()];
     for (column, values) in segments.iter().enumerate() {
@@ -179,11 +179,10 @@ fn counts_up_to(segments: &[&[f64]], thresholds: &[f64]) -> Vec<Vec<i16>> {
     counts
 }
 
-/// Most segments whose means are taken; up to so many values each is a segment of its own.
+/// The most segments whose means are used. A series with fewer values has one segment for each value.
 const MEAN_SEGMENTS: usize = 16_384;
 
-/// Resamples a series for its mean; `None` for an empty series, a block length of 0, and values that are not
-/// finite.
+/// Resamples a series for its mean. `None` for an empty series, a block length of 0, and values that are not finite.
 pub(super) fn of_mean(series: Series<'_>) -> Option<Resampler> {
     let is_finite = series.values.iter().all(|value| value.is_finite());
     if series.values.is_empty() || series.block_length == 0 || !is_finite {
@@ -210,7 +209,7 @@ mod tests {
     use crate::stats::resample::Ring;
     use crate::stats::{SplitMix64, quantile};
 
-    /// Values that resemble the one before them, above zero, in steps of `step`.
+    /// Makes values above zero that resemble the one before them, in steps of `step`.
     fn correlated(seed: u64, count: usize, correlation: f64, step: f64) -> Vec<f64> {
         let mut random = SplitMix64::new(seed);
         let mut state = 0.0;
@@ -257,7 +256,7 @@ mod tests {
     #[test]
     fn the_coarse_way_gives_nearly_the_exact_interval() {
         let probabilities = [0.1, 0.5, 0.9, 0.99];
-        // Fine steps hardly tie, coarse ones put hundreds of values on one.
+        // With fine steps there are few ties. With coarse steps hundreds of values are equal.
         for step in [0.001, 200.0] {
             let values = correlated(4, 20_000, 0.9, step);
             let sorted = SortedSample::new(&values).unwrap();
@@ -274,7 +273,7 @@ mod tests {
             let wanted = interval(exact(series(&values, 200), &probabilities));
             let found = interval(coarse(series(&values, 200), &sorted, &probabilities));
             for ([low, high], [found_low, found_high]) in wanted.into_iter().zip(found) {
-                // Different draws, so the ends differ by what 1,500 replicates leave to chance.
+                // The draws differ, so the ends differ by the error of 1,500 replicates.
                 let chance = 0.1 * (high - low) + step;
                 let is_near =
                     (found_low - low).abs() < chance && (found_high - high).abs() < chance;
@@ -297,7 +296,7 @@ mod tests {
                     *total += i64::from(*multiplicity);
                 }
             }
-            // Each place is as likely as any other, the first and the last included.
+            // Each place has the same probability, including the first and the last.
             assert!(
                 seen.iter().all(|total| (1800..2200).contains(total)),
                 "{block}: {seen:?}"

@@ -1,4 +1,4 @@
-//! Files that are no runs: a message with file, line and column, the exit code, never a verdict.
+//! Files that are not runs give a message with file, line and column, an exit code, and never a verdict.
 
 use std::fs;
 use std::path::Path;
@@ -116,7 +116,7 @@ fn one_row_is_compared_and_carries_no_verdict() {
 }
 
 #[test]
-fn what_spreadsheets_and_killed_runs_leave_is_read() {
+fn files_from_spreadsheets_and_killed_runs_are_read() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
     fs::write(
@@ -170,7 +170,7 @@ fn a_file_counts_once() {
         2,
         "new-0.csv is given twice for the changed side",
     );
-    // The same file on both sides is its own ratio of 1: figures, and no verdict.
+    // The same file on both sides gives figures, but no verdict, because its ratio is always 1.
     let mut arguments: Vec<&str> = blocks.iter().map(String::as_str).collect();
     arguments[12] = "base-3.csv";
     let output = compare(path, &arguments);

@@ -1,5 +1,4 @@
-//! The report in a browser, with no network. Needs chromium on PATH; without it, leave the tests out by
-//! name: `--skip chromium_`.
+//! The report in a browser without a network. The tests need chromium on PATH. `--skip chromium_` leaves them out.
 
 use std::fs;
 use std::path::Path;
@@ -16,7 +15,7 @@ fn chromium(folder: &Path, arguments: &[&str]) -> Output {
             "--disable-gpu",
             "--no-first-run",
             "--enable-logging=stderr",
-            // Nothing but files can be reached.
+            // Only files can be reached.
             "--host-resolver-rules=MAP * ~NOTFOUND",
             "--virtual-time-budget=20000",
         ])

@@ -1,4 +1,4 @@
-//! What the files can carry: their resolution, their number, their likeness, their failures.
+//! What the files can prove, by their resolution, their number, their copies and their failures.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::schema::Schema;
 use super::{EQUIVALENT, FASTER, compare, compare_blocks, error_of, six_blocks, write_run};
 
-/// Six blocks of runs that `write` makes from name, side (0 or 1) and block; the comparison's JSON.
+/// Returns the comparison's JSON of six blocks of runs. `write` makes a run from name, side (0 or 1) and block.
 fn written(folder: &Path, write: impl Fn(&Path, usize, usize)) -> Value {
     let names = six_blocks(folder, EQUIVALENT);
     for (side, name) in [(0, "base"), (1, "new")] {
@@ -43,7 +43,7 @@ fn assert_no_verdict(json: &Value, reason: &str) {
     );
 }
 
-/// Locust's log of 400 requests round `median`, in whole steps of `step` milliseconds.
+/// Writes Locust's log of 400 requests around `median`, in whole steps of `step` milliseconds.
 fn write_rounded(path: &Path, median: f64, step: f64, seed: u64) {
     let mut random = SplitMix64::new(seed);
     let mut text = String::from("timestamp,request_type,name,response_time_ms,exception\n");
@@ -68,7 +68,7 @@ fn rounded(step: f64, factor: f64) -> Value {
 }
 
 #[test]
-fn resolution_whole_milliseconds_do_not_show_what_is_below_them() {
+fn resolution_whole_milliseconds_do_not_show_smaller_changes() {
     for factor in [0.97, 1.0, 1.05] {
         let json = rounded(1.0, factor);
         assert_eq!(
@@ -87,7 +87,7 @@ fn resolution_whole_milliseconds_do_not_show_what_is_below_them() {
             assert!(high - low > 0.2, "{effect}");
         }
     }
-    // What is larger than a step is found all the same.
+    // A change larger than a step is still found.
     assert_eq!(rounded(1.0, 0.5)["verdict"]["kind"], "faster");
 }
 
@@ -117,7 +117,7 @@ fn copies_are_one_measurement() {
         let json = json_of(folder.path(), &names);
         assert_no_verdict(&json, "base-2 and new-4 have the same content");
     }
-    // Not through the link.
+    // Otherwise the write would go through the link.
     fs::remove_file(folder.path().join("new-4.csv")).unwrap();
     write_run(folder.path(), "new-4.csv", 6.03);
     for name in ["base-1", "new-5"] {
@@ -160,7 +160,7 @@ fn fewer_than_five_blocks_show_figures_and_no_verdict() {
     }
 }
 
-/// 400 requests, of which `share` per thousand are fast reads and the others slow writes.
+/// Writes 400 requests, of which `share` per thousand are fast reads and the others slow writes.
 fn write_mixed(path: &Path, share: u64, seed: u64) {
     let mut random = SplitMix64::new(seed);
     let mut text = String::from("request_type,name,response_time,status,sent_ns,warm_up\n");
@@ -171,7 +171,7 @@ fn write_mixed(path: &Path, share: u64, seed: u64) {
         } else {
             ("write", 20.0)
         };
-        // Narrow, so that six blocks do show that nothing changed.
+        // The latencies are narrow, so that six blocks show that nothing changed.
         let latency = median * (0.99 + 0.02 * random.unit());
         text.push_str(&format!(
             "K,{name},{latency:.6},ok,{},false\n",
@@ -206,7 +206,7 @@ fn a_mixture_in_other_shares_is_no_change() {
     );
 }
 
-/// Six runs a side, each started at its minute.
+/// Compares six runs on each side, each started at its minute.
 fn started(folder: &Path, minutes: [[u32; 6]; 2]) -> Value {
     for (name, minutes) in [("base", minutes[0]), ("new", minutes[1])] {
         for (block, minute) in minutes.into_iter().enumerate() {
@@ -287,7 +287,7 @@ fn fair_failures_at_random_do_not_forbid_a_verdict() {
     let json = written(folder.path(), |path, side, block| {
         let mut random = SplitMix64::new((side * 6 + block) as u64);
         let mut text = String::from("request_type,name,response_time,status\n");
-        // One in a hundred; by chance one side has a few more.
+        // One request in a hundred fails. One side has a few more failures by chance.
         let failures = [[4, 4, 3, 5, 4, 4], [5, 3, 6, 5, 7, 4]][side][block];
         for index in 0..400 {
             let latency = 6.0 * (1.0 - 0.3 * side as f64) * (0.9 + 0.2 * random.unit());
@@ -302,7 +302,7 @@ fn fair_failures_at_random_do_not_forbid_a_verdict() {
 }
 
 #[test]
-fn order_that_stamps_of_whole_seconds_do_not_tell_is_not_made_up() {
+fn stamps_of_whole_seconds_give_no_order() {
     let folder = tempfile::tempdir().unwrap();
     let json = written(folder.path(), |path, side, block| {
         let mut random = SplitMix64::new((side * 6 + block) as u64);

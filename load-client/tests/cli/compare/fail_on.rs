@@ -1,4 +1,4 @@
-//! `--fail-on`: which verdict fails a build.
+//! `--fail-on`: the verdicts that fail a build.
 
 use std::fs;
 
@@ -34,7 +34,7 @@ fn the_verdict_decides_the_exit_code() {
 }
 
 #[test]
-fn no_verdict_is_no_green_light() {
+fn a_comparison_without_a_verdict_fails_the_build() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
     write_run(path, "one.csv", 6.0);

@@ -30,7 +30,7 @@ fn rows_are_appended_with_commit_time_and_figures() {
         ["2026-01-02T03:04:05.678+00:00", "f00d", "changed", "new-1"]
     );
     assert_eq!((rows[6][1], rows[11][3]), ("beef", "new-5"));
-    // Without a summary, the file's own time.
+    // Without a summary, the time is that of the file.
     assert!(
         humantime::parse_rfc3339(&rows[0][0].replace("+00:00", "Z")).is_ok(),
         "{:?}",
@@ -38,7 +38,7 @@ fn rows_are_appended_with_commit_time_and_figures() {
     );
     let median: f64 = rows[0][4].parse().unwrap();
     assert!((4.1..4.3).contains(&median), "{median}");
-    // 380 measured replies: a 95th percentile, and no 99th.
+    // 380 measured replies have a 95th percentile, but no 99th.
     assert!(rows[0][6].parse::<f64>().is_ok() && rows[0][7].is_empty());
     let throughput: f64 = rows[0][9].parse().unwrap();
     assert!((199.0..201.0).contains(&throughput), "{throughput}");

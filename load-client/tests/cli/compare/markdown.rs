@@ -1,4 +1,4 @@
-//! `--markdown`: what a pull request shows.
+//! `--markdown`: the text for a pull request.
 
 use std::fs;
 

@@ -15,7 +15,7 @@ use std::process::{Command, Output};
 
 use crate::support::client;
 
-/// The compare command, to be run in a folder.
+/// Makes the compare command, to run in a folder.
 pub(crate) fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = client();
     command.current_dir(folder).env_remove("GITHUB_SHA");
@@ -27,7 +27,7 @@ pub(crate) fn compare(folder: &Path, arguments: &[&str]) -> Output {
     command(folder, arguments).output().unwrap()
 }
 
-/// Standard error of a command that ended with `code`.
+/// Returns standard error of a command that ended with `code`.
 #[track_caller]
 pub(crate) fn error_of(output: &Output, code: i32) -> String {
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -35,7 +35,7 @@ pub(crate) fn error_of(output: &Output, code: i32) -> String {
     error
 }
 
-/// Writes one run with times, whose latencies spread round `median` milliseconds.
+/// Writes one run with times, whose latencies spread around `median` milliseconds.
 pub(crate) fn write_run(folder: &Path, name: &str, median: f64) {
     write_run_of(folder, name, "createOrder", median);
 }
@@ -44,10 +44,10 @@ pub(crate) fn write_run_of(folder: &Path, name: &str, kind: &str, median: f64) {
     let mut text = String::from(
         "request_type,name,response_time,status,intended_ns,sent_ns,replied_ns,user,warm_up,error\n",
     );
-    // Two files of one median are two measurements, and differ in their times.
+    // Two files with the same median are two measurements, so their times differ.
     let begun: u64 = name.bytes().map(u64::from).sum();
     for index in 0_u64..400 {
-        // A stride without a pattern: neighbours are not alike.
+        // This stride has no pattern, so neighbours are not alike.
         let latency = median * (0.8 + 0.001 * (index * 173 % 401) as f64);
         let sent = begun + index * 5_000_000;
         let warm_up = index < 20;
@@ -59,7 +59,7 @@ pub(crate) fn write_run_of(folder: &Path, name: &str, kind: &str, median: f64) {
     std::fs::write(folder.join(name), text).unwrap();
 }
 
-/// Six runs a side, `base-N.csv` and `new-N.csv`, and the arguments that compare them.
+/// Writes six runs on each side, `base-N.csv` and `new-N.csv`. Returns the arguments that compare them.
 pub(crate) fn six_blocks(folder: &Path, factors: [f64; 6]) -> Vec<String> {
     let names = |side: &str| {
         (0..6)

@@ -1,4 +1,4 @@
-//! `--baseline-name` and `--changed-name`: who reads the outputs knows what was compared.
+//! `--baseline-name` and `--changed-name`: the outputs name the two sides.
 
 use std::fs;
 
@@ -68,7 +68,7 @@ fn a_refusal_speaks_of_the_sides_by_their_names() {
 }
 
 #[test]
-fn names_that_are_none_are_refused_with_their_flag() {
+fn invalid_names_are_refused_with_their_flag() {
     let folder = tempfile::tempdir().unwrap();
     for (names, expected) in [
         (

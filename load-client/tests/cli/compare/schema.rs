@@ -1,4 +1,4 @@
-//! `--json` and its schema: every kind of comparison is accepted, broken ones are refused.
+//! `--json` and its schema. The schema accepts every kind of comparison, and refuses broken ones.
 
 use std::fs;
 use std::path::Path;

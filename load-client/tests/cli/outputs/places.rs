@@ -1,4 +1,4 @@
-//! Where outputs may go: over files only, through everything else, and never over an input.
+//! The destinations of outputs: they replace files only, go through everything else, and never replace an input.
 
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, symlink};
@@ -29,7 +29,7 @@ fn pipes_and_devices_are_written_and_links_stay() {
     assert!(link.is_symlink());
     assert!(run.text("pages/run.html").contains("Aggregated"));
 
-    // A link to the device: a test must not put the device itself at stake.
+    // A link to the device, because a test must not risk the device itself.
     let folder = tempfile::tempdir().unwrap();
     symlink("/dev/full", folder.path().join("run.csv")).unwrap();
     let arguments = ["-t", "1s", "--requests-record-file", "run.csv"];
@@ -48,7 +48,7 @@ fn a_file_that_is_mounted_alone_is_written() {
     for name in ["target.json", "mounted.json"] {
         fs::write(folder.path().join(name), "old").unwrap();
     }
-    // Beside a file that is mounted alone nothing grows, so this is in nobody's way.
+    // A file that is mounted alone gets no temporary file beside it, so this file disturbs nothing.
     let beside = folder.path().join("mounted.json.part");
     fs::write(&beside, "kept").unwrap();
     let script = "mount --bind target.json mounted.json && exec \"$@\"";
@@ -177,7 +177,7 @@ fn two_runs_do_not_share_a_file() {
     }
     first.kill().unwrap();
     first.wait().unwrap();
-    // What a killed run leaves is in nobody's way.
+    // The rest of a killed run disturbs nothing.
     let run = Run::in_folder(
         &service,
         &["-t", "1s", "--timeout", "1s", "--csv", "stats"],

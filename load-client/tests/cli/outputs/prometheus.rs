@@ -1,4 +1,4 @@
-//! Live metrics, as a scraper finds them.
+//! Live metrics for a scraper.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use crate::support::{Behaviour, Service, client};
 
-/// For a failed test to end, no more.
+/// Only ends a failed test.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The program and the address that it says it serves metrics at.
+/// Starts the program. Returns it with the address of its metrics.
 fn scraped(service: &Service, arguments: &[&str]) -> (Child, String) {
     let host = format!("kafka://{}", service.cluster.bootstrap_servers());
     let mut command = client();

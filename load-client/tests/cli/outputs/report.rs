@@ -109,7 +109,7 @@ fn chromium_charts_of_the_report_follow_theme_window_and_paper() {
     browser.open(&format!("file://{}", run.path("run.html").display()));
     let colour = "document.querySelector('#course').data[0].line.color";
     browser.wait_for(&format!("{colour} === '#4aa8e0'"));
-    // The legend, in two lines here, lies above the curves.
+    // The legend lies above the curves. It has two lines here.
     browser.wait_for(
         "(() => { const box = (of) => document.querySelector(`#course ${of}`).getBoundingClientRect();
            return box('.legend').height > 30 && box('.legend').bottom <= box('.nsewdrag').top; })()",
@@ -126,7 +126,7 @@ fn chromium_charts_of_the_report_follow_theme_window_and_paper() {
     assert_eq!(browser.complaints, Vec::<String>::new());
 }
 
-/// Opens a page, and gives out what became of it. Every host name leads nowhere.
+/// Opens a page, and prints its document afterwards. No host name resolves.
 fn browse(page: &Path, folder: &Path) -> Output {
     Command::new("chromium")
         .args(["--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"])

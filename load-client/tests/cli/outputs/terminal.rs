@@ -1,4 +1,4 @@
-//! What a person sees at a terminal while a run goes on.
+//! The output at a terminal while a run goes on.
 
 use std::fs;
 use std::io::Read;
@@ -23,7 +23,7 @@ fn only_the_summary_is_printed_when_asked_for() {
     assert!(count(&["-t", "3s"]) > 2);
 }
 
-/// What a person sees of a run at a terminal, with these variables.
+/// Returns what a terminal shows of a run with these variables.
 fn seen(variables: &[(&str, &str)]) -> String {
     let (person, terminal) = terminal();
     let service = Service::start(Behaviour::Answer("200"));
@@ -37,7 +37,7 @@ fn seen(variables: &[(&str, &str)]) -> String {
     // The command holds our copy of the terminal's end.
     drop(command);
     let mut seen = Vec::new();
-    // The end of a terminal whose other side is closed is an error.
+    // Reading a terminal whose other side is closed ends with an error.
     let _ = fs::File::from(person).read_to_end(&mut seen);
     assert_eq!(child.wait().unwrap().code(), Some(0));
     String::from_utf8_lossy(&seen).into_owned()

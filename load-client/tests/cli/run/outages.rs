@@ -1,11 +1,11 @@
-//! Brokers that are away, and replies that cannot be read.
+//! Brokers that are not reachable, and replies that cannot be read.
 
 use std::process::Child;
 use std::time::Duration;
 
 use super::*;
 
-/// Starts a run and waits until its first request is there.
+/// Starts a run, and waits for its first request.
 fn begin(service: &Service, files: &Files, arguments: &[&str]) -> Child {
     let mut command = service.client();
     command.args(files.arguments()).args(arguments);
@@ -49,7 +49,7 @@ fn an_outage_that_heals_within_the_time_out_fails_nothing() {
 fn replies_that_cannot_be_read_fail_by_the_clients_words() {
     let (service, files) = (Service::start(Behaviour::Answer("200")), Files::new());
     let child = begin(&service, &files, &["-t", "2s", "--timeout", "3s"]);
-    // As of a batch whose sum is wrong, at each fetch from now on.
+    // Every later fetch fails as for a batch with a wrong checksum.
     let errors = vec![RDKafkaRespErr::RD_KAFKA_RESP_ERR_INVALID_MSG; 100_000];
     service
         .cluster

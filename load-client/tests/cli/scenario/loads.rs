@@ -42,7 +42,7 @@ fn each_load_goes_its_own_way_and_the_last_one_ends_the_run() {
     assert_all_ok(&run);
     let count = |kind: &str| run.rows.iter().filter(|row| row[NAME] == kind).count();
     assert_eq!(count("buy"), 40, "its schedule, which ended after a second");
-    // Three users for two seconds; fewer on a machine that stalls.
+    // Three users for two seconds. A machine that stalls sends fewer.
     assert!((6..=33).contains(&count("browse")), "{}", count("browse"));
     assert_eq!(run.json["ended_by"], "run_time");
     assert_eq!(

@@ -6,7 +6,7 @@ use super::page::Page;
 use crate::browser::Browser;
 use crate::support::{Behaviour, Service};
 
-/// The seconds that the drawn time axis spans, which is not what the page was told but what is seen.
+/// JavaScript that returns the seconds of the drawn time axis, which is what a person sees.
 const DRAWN_SECONDS: &str = "(() => { const { data, layout } = document.querySelector('#course'); \
     const [low, high] = layout?.xaxis?.range ?? []; \
     return data?.[0].x.length > 1 ? (new Date(high) - new Date(low)) / 1000 : 0; })()";
@@ -17,7 +17,7 @@ fn chromium_a_run_by_clicking() {
     let page = Page::open(&service.cluster.bootstrap_servers(), &["-u", "2"]);
     let mut browser = Browser::start();
     browser.open(&format!("http://{}/", page.address));
-    // The form is the page before the first run.
+    // Before the first run the page shows the form.
     browser.wait_for("document.querySelector('#order').checkVisibility()");
     browser.wait_for("!document.querySelector('#views').checkVisibility()");
     assert_eq!(
@@ -29,7 +29,7 @@ fn chromium_a_run_by_clicking() {
     browser.click("#order-send");
     browser.wait_for("document.querySelector('#phase').dataset.phase === 'running'");
     browser.wait_for("!document.querySelector('#order').open");
-    // The row of the one kind, and the row of all.
+    // The row of the only kind, and the row of all kinds.
     browser.wait_for("Number(document.querySelector('tfoot td:nth-child(2)')?.textContent.replaceAll(',', '')) > 10");
     browser.wait_for("document.querySelector('#users').textContent === '4 / 4'");
 
@@ -44,7 +44,7 @@ fn chromium_a_run_by_clicking() {
     browser.wait_for("document.querySelectorAll('#course .trace.scatter').length === 6");
     browser.wait_for("document.querySelectorAll('#histogram .point').length > 5");
 
-    // The hover is shared: the figures of all three charts are told at once.
+    // All three charts show the figures at the hovered time.
     browser.hover("#course .nsewdrag");
     browser.wait_for(
         "['Requests/s', '95 %', 'Users'].every((name) => document.querySelector('#course .hoverlayer')?.textContent.includes(name))",
@@ -73,13 +73,13 @@ fn chromium_what_another_did_is_seen_and_a_refusal_is_told() {
     let page = Page::open(&service.cluster.bootstrap_servers(), &[]);
     let mut browser = Browser::start();
     browser.open(&format!("http://{}/#/charts", page.address));
-    // The first run of another browser takes the place of the form.
+    // The first run of another browser replaces the form.
     page.post("/start", r#"{"users":1,"spawn_rate":1}"#);
     browser.wait_for("!document.querySelector('#order').open");
     page.post("/stop", "{}");
     page.wait_for("stopped");
     browser.click("#new");
-    // A field is called what its label says.
+    // A message names a field by its label.
     browser.fill("#order-run-time", "soon");
     browser.click("#order-send");
     browser.wait_for(
@@ -87,24 +87,24 @@ fn chromium_what_another_did_is_seen_and_a_refusal_is_told() {
     );
     browser.wait_for("document.activeElement.matches('#order-run-time[aria-invalid]')");
     browser.fill("#order-run-time", "1h");
-    // Another browser is faster.
+    // Another browser starts a run first.
     page.post("/start", r#"{"users":1,"spawn_rate":1}"#);
     browser.wait_for("document.querySelector('#phase').dataset.phase === 'running'");
     browser.click("#order-send");
     browser.wait_for(
         "document.querySelector('#order-problem').textContent.includes('run #2 is going on')",
     );
-    // What the browser itself logs of an answer that is no success is not a fault of the page.
+    // The browser itself logs answers with an error status. That is not a fault of the page.
     browser
         .complaints
         .retain(|complaint| !complaint.contains("409") && !complaint.contains("422"));
     browser.click("#order-cancel");
-    // A second page has the history of before it was opened.
+    // A second page has the history from before it was opened.
     browser.wait_for("document.querySelector('#course').data?.[0].x.length > 1");
     browser.open("about:blank");
     browser.open(&format!("http://{}/#/charts", page.address));
     browser.wait_for("document.querySelector('#course').data?.[0].x.length > 3");
-    // After a reset the charts begin anew: the time before it is not drawn, nor the run's start.
+    // After a reset the charts begin anew. They show neither the time before it nor the start of the run.
     page.post("/reset", "{}");
     browser.wait_for("document.querySelector('#course').data?.[0].x.length < 3");
     browser.wait_for(&format!("{DRAWN_SECONDS} > 1.5 && {DRAWN_SECONDS} < 3.5"));
@@ -157,7 +157,7 @@ fn chromium_a_run_that_cannot_start_says_why() {
     assert_eq!(page.ended().status.code(), Some(1));
 }
 
-/// A scenario of kinds with long names.
+/// Makes a scenario of kinds with long names.
 fn long_names(kinds: usize) -> String {
     let kind = |number: usize| {
         let name = format!("an order of a customer of the kind that is number {number}");
@@ -179,7 +179,7 @@ fn chromium_long_names_leave_the_figures_in_sight() {
         browser.look(width, 844, "light");
         browser.open(&format!("http://{}/", page.address));
         browser.wait_for("document.querySelectorAll('#statistics-table tbody tr').length === 20");
-        // Figures that are in sight as a whole, beside the name.
+        // Counts the figures that are completely visible beside the name.
         let seen = browser.evaluate(
             "[...document.querySelector('tbody tr').cells].filter((cell) => cell.getBoundingClientRect().right <= innerWidth).length",
         );
@@ -207,7 +207,7 @@ fn chromium_without_a_good_reply_no_axis_pretends_to_times() {
     browser.wait_for("!document.querySelector('#histogram').checkVisibility()");
     let ticks = browser.evaluate("document.querySelectorAll('#course .y2tick text').length");
     assert_eq!(ticks, 0);
-    // In a narrow chart no legend lies on a title.
+    // In a narrow chart no legend covers a title.
     let apart = browser.evaluate(
         "(() => { const boxes = (found) => [...document.querySelectorAll(found)].map((own) => own.getBoundingClientRect());
            const meet = (one, two) => one.left < two.right && two.left < one.right && one.top < two.bottom - 1 && two.top < one.bottom - 1;
@@ -259,7 +259,7 @@ fn chromium_names_of_runs_that_start_within_seconds_do_not_lie_on_each_other() {
     page.post("/stop", "{}");
     page.wait_for("stopped");
     page.post("/start", r#"{"users":1,"spawn_rate":1}"#);
-    // Ten seconds on 400 pixels: two of them are narrower than a name, unless the machine is slow.
+    // On 400 pixels for ten seconds, two seconds are narrower than a name, unless the machine is slow.
     browser.wait_for("document.querySelector('#course').data?.[0].x.length > 9");
     browser.wait_for(
         "(() => {

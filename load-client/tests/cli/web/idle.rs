@@ -1,4 +1,4 @@
-//! Connections that ask for nothing: what they may cost the program, and what they must not hold up.
+//! Connections without requests: their cost for the program, and that they delay nothing.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -13,13 +13,14 @@ use super::page::Page;
 use crate::support::client;
 
 const CONNECTIONS: usize = 1000;
-/// With these the program has places for as many and some more: a quarter of its files.
+/// With this limit the program accepts this many connections and some more, because it uses a quarter of its files for
+/// them.
 const FILES: u64 = 4 * CONNECTIONS as u64 + 96;
-/// A connection that the program serves, in a build that is not optimised.
+/// The most bytes of one connection, in a build that is not optimised.
 const MOST_BYTES_EACH: usize = 32 << 10;
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Raises the soft limit, which the program inherits: it is 1,024 on many a machine.
+/// Raises the soft limit, which the program inherits. On many machines it is 1,024.
 fn allow_files() {
     let now = getrlimit(Resource::Nofile);
     if now.current.is_some_and(|own| own < FILES) {
@@ -51,8 +52,8 @@ fn open_files(pid: u32) -> usize {
     fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count()
 }
 
-/// The number of the next file that the program opens. Its limit is on numbers, and a file that it was started
-/// with may have a high one.
+/// Returns the number of the next file that the program opens. The limit applies to numbers, and an inherited file may
+/// have a high one.
 fn next_file(pid: u32) -> u64 {
     let is_free = |number: &u64| !fs::exists(format!("/proc/{pid}/fd/{number}")).unwrap();
     (0..).find(is_free).unwrap()
@@ -88,7 +89,7 @@ fn h29_idle_connections_cost_little_are_closed_and_do_not_hold_up_the_end() {
 
     let end = halves[0].read(&mut [0; 1]);
     assert_eq!(end.expect("half a request stays open"), 0);
-    // Who listens is not idle: what came so far is read, and more comes.
+    // A client that reads events is not idle: after the events so far, more arrive.
     events.set_nonblocking(true).unwrap();
     while events.read(&mut [0; 4096]).is_ok_and(|bytes| bytes > 0) {}
     events.set_nonblocking(false).unwrap();
@@ -119,7 +120,7 @@ fn h29_a_program_without_files_to_open_serves_again_when_it_has_some() {
     let line = next();
     let address = line.split("http://").nth(1).expect(&line);
     let address = address.split(' ').next().unwrap().to_owned();
-    // Far below what its bound allows, which it has taken from its limit at the start.
+    // Far below the bound on connections, which the program has computed from its limit at the start.
     let few = next_file(child.id()) + 2;
     let own = Pid::from_child(&child);
     let limit = getrlimit(Resource::Nofile);

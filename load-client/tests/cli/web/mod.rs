@@ -1,4 +1,4 @@
-//! The live page of the built program: orders by HTTP, and in a browser where there is one.
+//! The live page of the built program: requests by HTTP, and in a browser if there is one.
 
 mod chromium;
 mod idle;

@@ -1,4 +1,4 @@
-//! Runs that are started, stopped and read by HTTP.
+//! Runs that are started, stopped and read over HTTP.
 
 use std::time::Duration;
 
@@ -47,7 +47,7 @@ fn a_run_by_the_page_from_start_to_download() {
     assert!(stopped["error"].is_null() && stopped["ended_unix_ms"].is_number());
     let requests = check_downloads(&page);
 
-    // The last results stay until the next run, which has an id and figures of its own.
+    // The last results stay until the next run, which has a new id and new figures.
     assert_eq!(page.post("/start", START).0, 202);
     let second = page.wait_for("running");
     assert_eq!(second["run"], 2);
@@ -63,7 +63,7 @@ fn a_run_by_the_page_from_start_to_download() {
     assert_eq!(output.status.code(), Some(0), "{output:?}");
 }
 
-/// Answers the number of requests, on which all files agree.
+/// Returns the number of requests, which must be equal in all files.
 fn check_downloads(page: &Page) -> u64 {
     let (status, summary) = page.get("/download/summary.json");
     assert_eq!(status, 200);
@@ -152,7 +152,7 @@ fn an_open_browser_does_not_hold_up_the_end_and_sees_the_run_drain() {
 }
 
 #[test]
-fn whoever_does_not_want_to_wait_for_silence_says_so_twice() {
+fn a_stop_at_once_does_not_wait_for_requests_in_flight() {
     let service = Service::start(Behaviour::Ignore);
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str| folder.path().join(name).display().to_string();
@@ -174,7 +174,7 @@ fn whoever_does_not_want_to_wait_for_silence_says_so_twice() {
     let output = page.ended();
     assert_eq!(output.status.code(), Some(130), "{output:?}");
     assert!(String::from_utf8_lossy(&output.stderr).contains("at once"));
-    // The page's own stop at once is no interruption.
+    // A stop by the page is not an interruption.
     let code = |name: &str| {
         let report = std::fs::read(file(name)).unwrap();
         serde_json::from_slice::<serde_json::Value>(&report).unwrap()["exit_code"].as_u64()
@@ -206,7 +206,7 @@ fn started_by_itself_it_writes_its_files_and_ends_by_itself() {
         ],
     );
     let output = page.ended();
-    // A request failed, as in a run without the page.
+    // A failed request has the same exit code as without the page.
     assert_eq!(output.status.code(), Some(3), "{output:?}");
     let report: serde_json::Value = serde_json::from_slice(&std::fs::read(json).unwrap()).unwrap();
     assert_eq!(report["ended_by"], "run_time");

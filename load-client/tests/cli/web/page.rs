@@ -1,4 +1,4 @@
-//! The program with its page open, and the little HTTP that tests need.
+//! The program with an open page, and the small HTTP client of the tests.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::support::client;
 
-/// For a failed test to end, no more.
+/// Only ends a failed test.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(super) struct Page {
@@ -43,7 +43,7 @@ impl Page {
         }
     }
 
-    /// Sends a request and reads the whole answer.
+    /// Sends a request, and reads the whole answer.
     pub(super) fn get(&self, path: &str) -> (u16, String) {
         self.send(&format!("GET {path} HTTP/1.1\r\n{}\r\n", self.head()))
     }
@@ -87,7 +87,7 @@ impl Page {
         Events(BufReader::new(stream))
     }
 
-    /// Waits for a state; answers it.
+    /// Waits for a phase, and returns the state.
     pub(super) fn wait_for(&self, phase: &str) -> Value {
         self.events()
             .until("state", |state| state["phase"] == phase)
@@ -101,7 +101,7 @@ impl Page {
         kill_process(Pid::from_child(&self.child), Signal::INT).unwrap();
     }
 
-    /// Makes the program stand still for that long.
+    /// Pauses the program for this long.
     pub(super) fn pause(&self, time: Duration) {
         let pid = Pid::from_child(&self.child);
         kill_process(pid, Signal::STOP).unwrap();
@@ -125,10 +125,10 @@ impl Page {
     }
 }
 
-/// A test that fails must not leave a load behind.
+/// A failed test must not leave a load running.
 impl Drop for Page {
     fn drop(&mut self) {
-        // It has ended already, where all went well.
+        // Usually the program has already ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -138,7 +138,7 @@ impl Drop for Page {
 pub(super) struct Events(BufReader<TcpStream>);
 
 impl Events {
-    /// The data of the first event of that name that fits.
+    /// Returns the data of the first event with this name that fits.
     pub(super) fn until(&mut self, name: &str, fits: impl Fn(&Value) -> bool) -> Value {
         let mut event = String::new();
         loop {
@@ -157,7 +157,7 @@ impl Events {
         }
     }
 
-    /// Reads to the end; answers whether the server ended it as HTTP has it.
+    /// Reads to the end. Returns whether the server ended the stream as HTTP requires.
     pub(super) fn end(mut self) -> bool {
         let mut rest = String::new();
         self.0.read_to_string(&mut rest).unwrap();

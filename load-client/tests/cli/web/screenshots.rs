@@ -7,7 +7,7 @@ use super::page::Page;
 use crate::browser::Browser;
 use crate::support::{Behaviour, Service};
 
-/// Seconds of load before the pictures are taken: long enough for charts with a course.
+/// Seconds of load before the pictures are taken, long enough for the charts to show a course.
 const SECONDS: u32 = 35;
 const WIDTH: u32 = 1280;
 
@@ -77,10 +77,10 @@ fn chromium_screenshots_of_reports() {
         .args(["--html".as_ref(), run.as_os_str()])
         .status()
         .unwrap();
-    // The service fails some, so that the picture has them.
+    // The service fails some requests, so that the picture shows failures.
     assert_eq!(status.code(), Some(3));
     let mut pages = vec![("run", run, 1500)];
-    // The report of a real experiment, when there is one.
+    // The report of a real experiment, if there is one.
     pages.extend(std::env::var_os("EXPERIMENT").map(|path| ("experiment", path.into(), 2300)));
     let mut browser = Browser::start();
     for (name, page, height) in pages {

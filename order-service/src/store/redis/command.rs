@@ -1,20 +1,21 @@
-//! What is asked of the store: commands and scripts, for either way in which it keeps an order.
+//! The commands and scripts for the store, for both encodings of an order.
 
 use redis::Cmd;
 use uuid::Uuid;
 
 use super::super::Version;
 
-/// Nothing is ever kept under it; it matches what users are allowed who may touch orders only.
+/// A key that never exists. It has the prefix of orders, because the store's user may be restricted to that.
 const PROBE: &str = "order:probe";
 
-/// Compare and set: the order is replaced only if it is still the text that was read. A script,
-/// because no single command compares, and `WATCH` would need a connection of its own.
+/// Compares and sets: replaces the order only if its text is still the one that was read. A script, because no single
+/// command compares, and `WATCH` would need a separate connection.
 const REPLACE_STRING: &str = "\
 if redis.call('GET', KEYS[1]) == ARGV[1] then \
 redis.call('SET', KEYS[1], ARGV[2], 'XX') return 1 end return 0";
-/// What is a string still, from before the server had documents, becomes one: beside it first, so
-/// that a server which refuses that has lost nothing. Servers without `RENAME` keep the string.
+/// An order that is still a string, from before the server had documents, becomes a document. The script creates the
+/// document under another key first: a server that refuses it then loses nothing. A server without `RENAME` keeps the
+/// string.
 const REPLACE_DOCUMENT: &str = "\
 local document = redis.pcall('JSON.GET', KEYS[1]) \
 if type(document) ~= 'table' then \
@@ -24,12 +25,12 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end \
 redis.call('JSON.SET', KEYS[2], '$', ARGV[2]) \
 if redis.pcall('RENAME', KEYS[2], KEYS[1]).err then \
 redis.pcall('DEL', KEYS[2]) redis.call('SET', KEYS[1], ARGV[2]) end return 1";
-/// A script too, because Kvrocks' `JSON.SET` takes neither `NX` nor `XX`.
+/// Also a script, because Kvrocks' `JSON.SET` takes neither `NX` nor `XX`.
 const INSERT_DOCUMENT: &str = "\
 if redis.call('EXISTS', KEYS[1]) == 1 then return false end \
 return redis.call('JSON.SET', KEYS[1], '$', ARGV[1])";
 
-/// How the server takes an order.
+/// How the server keeps an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Encoding {
     JsonDocument,
@@ -40,8 +41,8 @@ fn key(id: Uuid) -> String {
     format!("order:{id}")
 }
 
-/// Where a document is made that then takes the key's place. The braces keep it in the key's hash
-/// slot: a cluster runs no script over several slots, even if it has only one shard.
+/// The key under which a document is created before it replaces the string. The braces keep it in the hash slot of the
+/// order's key: a cluster runs no script over several slots, even with only one shard.
 fn beside(key: &str) -> String {
     format!("order:document:{{{key}}}")
 }
@@ -75,20 +76,20 @@ fn replace_at(encoding: Encoding, key: &str, version: &str, json: &str) -> Cmd {
     }
 }
 
-/// Asks for a document that does not exist; a server without documents does not know the command.
+/// Asks for a document that does not exist. A server without documents does not know the command.
 pub(super) fn ask_for_document() -> Cmd {
     command(&["JSON.GET", PROBE, "$"])
 }
 
-/// Says how many shards there are; what is not a cluster refuses it.
+/// Asks for the number of shards. A server that is no cluster refuses the command.
 pub(super) fn ask_for_cluster() -> Cmd {
     command(&["CLUSTER", "INFO"])
 }
 
-/// Asks for a write that changes nothing: it is refused when and as an order would be.
+/// Asks for a write that changes nothing. The server refuses it if it would refuse an order.
 pub(super) fn ask_for_write(encoding: Encoding) -> Cmd {
     match encoding {
-        // Only a document that is there has members. The complaint about that comes last.
+        // It fails because there is no such document, but the server checks everything else first.
         Encoding::JsonDocument => command(&["JSON.SET", PROBE, "$.none", "0"]),
         Encoding::String => command(&["SET", PROBE, "", "XX"]),
     }
@@ -99,7 +100,7 @@ pub(super) fn ask_for_scripts(encoding: Encoding) -> Cmd {
     replace_at(encoding, PROBE, "", "")
 }
 
-/// Asks for what else scripts and strings need; none of them changes anything.
+/// The other commands that scripts and strings need. None of them changes anything.
 pub(super) const OTHERS: [fn(Encoding) -> Cmd; 4] = [
     |_| command(&["GET", PROBE]),
     |_| command(&["SET", PROBE, "", "XX"]),
@@ -107,12 +108,13 @@ pub(super) const OTHERS: [fn(Encoding) -> Cmd; 4] = [
     |encoding| for_documents(encoding, &["DEL", PROBE]),
 ];
 
-/// Asks for what a server may lack and a user may not. There is no such key, which it complains about.
+/// Asks for `RENAME`. A server may lack it, but if it has it, its user must have the right. There is no such key, so a
+/// server that runs it answers with an error.
 pub(super) fn ask_for_rename(encoding: Encoding) -> Cmd {
     for_documents(encoding, &["RENAME", &beside(PROBE), PROBE])
 }
 
-/// Strings are kept without it.
+/// Asks this of a server with documents only. Strings do not need it.
 fn for_documents(encoding: Encoding, parts: &[&str]) -> Cmd {
     match encoding {
         Encoding::JsonDocument => command(parts),

@@ -1,5 +1,5 @@
-//! The one connection to the store: over it commands are pipelined, and it is made anew when it, or
-//! the server at its other end, is no longer any good.
+//! The one connection to the store. Commands are pipelined over it. A new connection replaces it when it breaks, or
+//! when another server may serve better.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,24 +13,24 @@ use tokio::time::{Instant, timeout_at};
 use super::command::{self, Encoding};
 use super::refusal;
 
-/// For how long the store's machine may acknowledge nothing before the system gives a connection up.
+/// How long sent data may stay without acknowledgement before the system closes the connection.
 #[cfg(any(target_os = "android", target_os = "linux"))]
 const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
-/// After how long a silent connection is asked for a sign of life.
+/// How long a connection may be silent before the first keepalive probe.
 const SILENT: Duration = Duration::from_secs(10);
 const SILENT_AGAIN: Duration = Duration::from_secs(3);
-/// A connection that is younger is not replaced for what the server says: a server that always says
-/// so would be connected to with each request.
+/// An error of the server does not replace a connection that is younger. Otherwise a server that always answers so
+/// would get a new connection for each request.
 const YOUNG: Duration = Duration::from_millis(250);
 
-/// The way to a server, and the connection as it is now.
+/// The address of a server, and the current connection.
 pub(super) struct Link {
     client: Client,
     patience: Duration,
     slot: Mutex<Slot>,
 }
 
-/// A connection that is made by the first who needs it, for all who need it meanwhile.
+/// A connection. The first command that needs it makes it, for all that need it meanwhile.
 type Slot = Arc<OnceCell<Made>>;
 
 struct Made {
@@ -40,11 +40,11 @@ struct Made {
 
 struct Connection {
     pipeline: MultiplexedConnection,
-    /// Asked of each server anew, until it tells.
+    /// How this server keeps orders. Asked until it answers.
     encoding: OnceCell<Encoding>,
 }
 
-/// What a command is about: only one about an order has to know how the server keeps orders.
+/// The subject of a command. Only a command about an order depends on the server's encoding.
 enum About<F> {
     Order(F),
     Server(Cmd),
@@ -58,7 +58,7 @@ impl Connection {
 }
 
 impl Link {
-    /// Prepares the way; `patience` bounds a command, with all that it takes to get it through.
+    /// Prepares the connection. `patience` limits a command, with the time to connect and to retry.
     pub(super) fn new(url: &str, patience: Duration) -> Result<Self, RedisError> {
         let url = url.into_connection_info()?;
         // Proxies that do not know `CLIENT SETINFO` may close the connection for it.
@@ -73,7 +73,7 @@ impl Link {
         })
     }
 
-    /// Sends a command about an order: it depends on how the server keeps one.
+    /// Sends a command about an order, in the server's encoding.
     pub(super) async fn send<T: FromRedisValue>(
         &self,
         command: impl Fn(Encoding) -> Cmd,
@@ -81,7 +81,7 @@ impl Link {
         self.deliver(&About::Order(command)).await
     }
 
-    /// Sends a command about the server itself, which may refuse to be asked about orders.
+    /// Sends a command about the server itself, without a question about the encoding, which the server may refuse.
     pub(super) async fn send_plain<T: FromRedisValue>(
         &self,
         command: Cmd,
@@ -90,9 +90,8 @@ impl Link {
         self.deliver(&about).await
     }
 
-    /// Sends a command, once more over a new connection if the old one was the cause that it failed:
-    /// it has to be one that may be carried out twice. The first attempt has half of the patience, so
-    /// that silence leaves time for the second.
+    /// Sends a command. If it fails because of the connection, it is sent once more over a new one, so it must be
+    /// harmless to run twice. The first attempt has half of the patience, so that time is left for the second.
     async fn deliver<T: FromRedisValue>(
         &self,
         about: &About<impl Fn(Encoding) -> Cmd>,
@@ -108,7 +107,7 @@ impl Link {
         }
     }
 
-    /// Fails with the cause, and whether the connection was given up for it.
+    /// Sends the command once. Fails with the cause, and with whether the connection was given up.
     async fn attempt<T: FromRedisValue>(
         &self,
         deadline: Instant,
@@ -145,7 +144,7 @@ impl Link {
     }
 
     async fn make(&self) -> Made {
-        // Who waits has a deadline.
+        // The caller has a deadline.
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(None)
             .set_response_timeout(None);
@@ -161,7 +160,7 @@ impl Link {
         }
     }
 
-    /// Lets the next command make a connection. Commands that are under way end on the old one.
+    /// Lets the next command make a new connection. Commands in flight end on the old one.
     fn give_up(&self, slot: &Slot) {
         let mut current = self.slot();
         if Arc::ptr_eq(&current, slot) {
@@ -184,7 +183,7 @@ fn tcp_settings() -> TcpSettings {
         .with_time(SILENT)
         .with_interval(SILENT_AGAIN);
     let settings = TcpSettings::default()
-        // Small commands, each of which somebody waits for.
+        // The commands are small, and a requester waits for each.
         .set_nodelay(true)
         .set_keepalive(keepalive);
     #[cfg(any(target_os = "android", target_os = "linux"))]
@@ -203,7 +202,7 @@ async fn ask_for_encoding(mut pipeline: MultiplexedConnection) -> Result<Encodin
     Ok(encoding)
 }
 
-/// Whether another connection may do better.
+/// Whether a new connection may help.
 fn is_stale(slot: &Slot, error: &RedisError) -> bool {
     let Some(made) = slot.get() else {
         return true;
@@ -214,7 +213,7 @@ fn is_stale(slot: &Slot, error: &RedisError) -> bool {
     let better = match &made.connection {
         Err(_) => true,
         Ok(connection) => {
-            // With documents, it is an order from before the server had them.
+            // On a server with documents, the order is from before it had them.
             let other_kind = refusal::is_wrong_type(error)
                 && connection.encoding.get() == Some(&Encoding::String);
             other_kind || refusal::may_differ_elsewhere(error)

@@ -1,8 +1,7 @@
 //! A store in Kvrocks, Redis or Valkey.
 //!
-//! An order is a JSON document (`JSON.SET order:<id> $ <json>`) where the server has such
-//! documents, as Kvrocks and Redis 8 do, and a string of the same JSON elsewhere. An order that was
-//! written as a string stays readable when the server gets documents.
+//! An order is a JSON document (`JSON.SET order:<id> $ <json>`) if the server has such documents, as Kvrocks and Redis
+//! 8 do. Otherwise it is a string with the same JSON. Such a string stays readable if the server gets documents later.
 
 mod command;
 mod link;
@@ -20,11 +19,11 @@ use self::link::Link;
 use super::{Found, OrderStore, StoreError, StoreFuture, Version};
 use crate::order::StoredOrder;
 
-/// What the server and the rights of its user have to allow.
-const NEEDED: &str = "orders need EVAL, GET and SET, where the server has documents DEL, EXISTS, JSON.GET, JSON.SET and \
-     RENAME too";
+/// The commands that the server must have, and its user must be allowed to run.
+const NEEDED: &str = "orders need EVAL, GET and SET, and on a server with JSON documents also DEL, EXISTS, JSON.GET, \
+     JSON.SET and RENAME";
 
-/// Orders in a server of Redis' kind.
+/// Orders in a server that speaks the Redis protocol.
 pub struct RedisStore {
     link: Link,
 }
@@ -36,12 +35,11 @@ impl std::fmt::Debug for RedisStore {
 }
 
 impl RedisStore {
-    /// Prepares the way to a server; the first command takes it. `patience` bounds one command, the
-    /// way included.
+    /// Prepares the connection, which the first command makes. `patience` limits one command, with the time to connect.
     ///
     /// # Errors
     ///
-    /// Fails when the URL is not understood, or needs TLS and this program was built without it.
+    /// Fails if the URL is wrong, or if it needs TLS and this program was built without it.
     pub fn open(url: &str, patience: Duration) -> anyhow::Result<Self> {
         let with_tls = ["rediss:", "valkeys:"]
             .iter()
@@ -54,16 +52,16 @@ impl RedisStore {
         Ok(Self { link })
     }
 
-    /// Asks for each thing that orders need, and changes nothing.
+    /// Tries each command that orders need. It changes nothing.
     ///
     /// # Errors
     ///
-    /// Fails with [`StoreError::Refused`] if waiting does not help: the server lacks a command, its
-    /// user may not run it, or it has only a part of the keys.
+    /// Fails with [`StoreError::Refused`] if waiting does not help: the server lacks a command, its user may not run
+    /// it, or the server has only a part of the keys.
     pub async fn check(&self) -> Result<(), StoreError> {
         self.check_shards().await?;
         let asked = async {
-            // A right that is missing is named outside of scripts only.
+            // The server names a missing right only if the command runs outside a script.
             for ask in command::OTHERS {
                 let _: Value = self.link.send(ask).await?;
             }
@@ -79,7 +77,7 @@ impl RedisStore {
             })
     }
 
-    /// What is no cluster does not know the command, or refuses it.
+    /// Refuses a cluster of several shards. A server that is no cluster does not know the command, or refuses it.
     async fn check_shards(&self) -> Result<(), StoreError> {
         match self.link.send_plain(command::ask_for_cluster()).await {
             Ok(about) => {
@@ -100,7 +98,7 @@ impl RedisStore {
         }
     }
 
-    /// A server that does not have the command is put up with.
+    /// Checks the right to `RENAME`. A server may lack the command.
     async fn check_rename(&self) -> Result<(), RedisError> {
         match self.link.send::<Value>(command::ask_for_rename).await {
             Err(error) if refusal::lacks_a_right(&error) => Err(error),
@@ -110,13 +108,13 @@ impl RedisStore {
 
     async fn check_write(&self) -> Result<(), RedisError> {
         match self.ask(command::ask_for_write).await {
-            // Only a document's probe has something to complain about.
+            // The probe of a document always fails so.
             (Err(error), true) if refusal::is_no_document_yet(&error) => Ok(()),
             (asked, _) => asked,
         }
     }
 
-    /// Where orders are strings, only changes need scripts; a document is created by one.
+    /// Checks scripts. With strings, only changes need them. With documents, creating an order needs one too.
     async fn check_scripts(&self) -> Result<(), RedisError> {
         match self.ask(command::ask_for_scripts).await {
             (Err(error), false)
@@ -125,7 +123,7 @@ impl RedisStore {
                 let cause = error.to_string();
                 tracing::warn!(
                     cause,
-                    "--store runs no EVAL: updates and cancellations fail"
+                    "--store cannot run EVAL: updates and cancellations will fail"
                 );
                 Ok(())
             }
@@ -170,7 +168,7 @@ fn encode(stored: &StoredOrder) -> Result<String, StoreError> {
         .map_err(|error| StoreError::Corrupt(stored.order.id, error.to_string()))
 }
 
-/// The text as the server has it is the version: its key order and blanks may not be ours.
+/// The version is the server's own text: its key order and blanks may differ from ours.
 fn decode(id: Uuid, json: String) -> Result<Found, StoreError> {
     let stored =
         serde_json::from_str(&json).map_err(|error| StoreError::Corrupt(id, error.to_string()))?;
@@ -191,7 +189,7 @@ impl OrderStore for RedisStore {
     fn find(&self, id: Uuid) -> StoreFuture<'_, Option<Found>> {
         Box::pin(async move {
             let json: Option<String> = match self.send(id, |kind| command::find(kind, id)).await {
-                // The key is there, and no document: a string from before the server had them?
+                // The key exists, but is no document: it may be a string from before the server had documents.
                 Err(StoreError::Corrupt(..)) => {
                     let find = |_| command::find(Encoding::String, id);
                     self.send(id, find).await?

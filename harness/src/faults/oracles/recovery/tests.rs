@@ -1,4 +1,4 @@
-//! What is a recovery, and what only looks like one.
+//! Cases that are a recovery, and cases that only look like one.
 
 use super::super::examples::{dead_letter, reply};
 use super::*;
@@ -6,7 +6,7 @@ use super::*;
 const END: i64 = 3000;
 const UNTIL: i64 = 40_000;
 
-/// A request each 10 ms. It is answered when `answered` says, which is given when it was due.
+/// One request every 10 ms. `answered` gets its due time, and returns the time of its reply.
 fn load(answered: impl Fn(i64) -> Option<i64>) -> Evidence {
     load_until(UNTIL, answered)
 }
@@ -29,7 +29,7 @@ fn load_until(until: i64, answered: impl Fn(i64) -> Option<i64>) -> Evidence {
     evidence
 }
 
-/// Of requests in and after the fault, `served` of ten.
+/// Whether the request is one of the `served` in ten, in and after the fault.
 fn share(due: i64, served: i64) -> bool {
     due < 2000 || due / 10 % 10 < served
 }
@@ -47,22 +47,22 @@ fn recovery_is_counted_from_the_end_of_the_fault() {
         recovery(&evidence)
     };
     assert_eq!(worked_off_at(END), Some(0));
-    // A second late is prompt still.
+    // A second late is still prompt.
     assert_eq!(worked_off_at(4000), Some(0));
-    // Such a second earlier, and a tenth of the span's requests may lack.
+    // The span may begin a second earlier, and a tenth of its requests may be missing.
     assert_eq!(worked_off_at(9000), Some(4900));
 }
 
 #[test]
 fn a_queue_that_stays_is_no_recovery() {
-    // As many answers a second as before, each 3 s late.
+    // As many replies per second as before, but each one is 3 s late.
     let evidence = load(|due| Some(if due < 2000 { due } else { due + 3000 }));
     assert_eq!(recovery(&evidence), None);
 }
 
 #[test]
 fn jitter_around_all_of_it_is_a_recovery() {
-    // Up to 190 ms late, with stalls of 400 ms each five seconds.
+    // Up to 190 ms late, with a stall of 400 ms every five seconds.
     let evidence = load(|due| {
         let stall = due % 5000;
         let at = if stall < 400 { due - stall + 400 } else { due };
@@ -82,7 +82,7 @@ fn a_tenth_less_is_enough_and_more_is_not() {
 fn a_backlog_that_is_worked_off_is_no_recovery_while_half_is_answered() {
     let evidence = load(|due| match due {
         ..2000 => Some(due),
-        // All of it in a moment, then every second request.
+        // The whole backlog at once, then every second request.
         2000..12_000 => Some(12_000),
         _ => share(due, 5).then_some(due),
     });
@@ -91,7 +91,7 @@ fn a_backlog_that_is_worked_off_is_no_recovery_while_half_is_answered() {
 
 #[test]
 fn what_begins_with_the_rebalance_after_the_fault_is_seen() {
-    // Five good seconds, then half.
+    // Five good seconds, then half of the requests.
     let good = END + 5000;
     let mut evidence = load(|due| (due < good || share(due, 5)).then_some(due));
     evidence.whole = Some(good);
@@ -105,7 +105,7 @@ fn a_throughput_that_was_never_gone_has_no_recovery_to_wait_for() {
     let mut evidence = load(Some);
     evidence.whole = Some(END + 6000);
     assert_eq!(recovery(&evidence), Some(0));
-    // A gap between: it is back after that.
+    // With a gap in between, it is back after the gap.
     let mut evidence = load(|due| {
         let gap = END + 3000..END + 6000;
         (!gap.contains(&due)).then_some(due)
@@ -116,7 +116,7 @@ fn a_throughput_that_was_never_gone_has_no_recovery_to_wait_for() {
 
 #[test]
 fn half_of_the_capacity_is_no_recovery() {
-    // One at a time, each 20 ms: the queue grows.
+    // One request at a time, 20 ms each: the queue grows.
     let evidence = load(|due| Some(if due < 2000 { due } else { 2 * due - 2000 }));
     assert_eq!(recovery(&evidence), None);
 }

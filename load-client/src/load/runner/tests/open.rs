@@ -29,7 +29,7 @@ async fn requests_go_by_the_schedule_whatever_the_replies_do() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_over_the_bound_are_late_and_told_and_not_dropped() {
+async fn requests_over_the_bound_are_sent_late_with_a_warning() {
     let slow = || Memory::new(Service::RepliesAfter(Duration::from_millis(200)));
     let control = Control::default();
     let log = tempfile::NamedTempFile::new().unwrap();
@@ -70,7 +70,7 @@ async fn requests_over_the_bound_are_late_and_told_and_not_dropped() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_due_and_never_sent_is_counted() {
+async fn due_requests_that_are_never_sent_are_counted() {
     let control = Control::default();
     let stop = control.stop.clone();
     tokio::spawn(async move {
