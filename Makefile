@@ -1,4 +1,4 @@
-# What a newcomer types; `make` alone lists it. Each variable can be set on the command line:
+# The usual commands; `make` alone lists them. Each variable can be set on the command line:
 #   make experiment STACK=native USERS=50 RUN_TIME=30s
 
 STACK      ?= embedded
@@ -6,7 +6,7 @@ USERS      ?= 10
 SPAWN_RATE ?= 10
 RUN_TIME   ?= 10s
 WARM_UP    ?= 2s
-# Blocks of an experiment; without, it ends as soon as it is decided.
+# Blocks of an experiment. If empty, it ends as soon as it is decided.
 TRIALS     ?=
 RESULTS    ?= results
 ROUNDS     ?= 1
@@ -14,7 +14,7 @@ BROKERS    ?= 1
 FLOOD_RECORDS ?= 50000
 FUZZ_TIME  ?= 30
 SOAK_TIME  ?= 1h
-# What `make semver` compares with: a tag or commit.
+# The tag or commit with which `make semver` compares.
 BASELINE   ?= HEAD~1
 # Experiments of `make simulate STACK=...`: without a change, and with each change.
 N          ?= 50
@@ -33,7 +33,7 @@ CARGO   ?= cargo
 PROFILE ?= release
 BUILT   := target/$(patsubst dev,debug,$(PROFILE))
 HARNESS := $(BUILT)/harness
-# Where `make install` puts programs, man pages and completions.
+# The folder of `make install` for programs, man pages and completions.
 PREFIX  ?= $(HOME)/.local
 UP_PID  := target/up.pid
 UP_ENV  := target/up.env
@@ -41,7 +41,7 @@ UP_ENV  := target/up.env
 WITH_TLS := $(shell pkg-config --exists openssl 2>/dev/null && echo yes)
 FEATURES := $(if $(WITH_TLS),--all-features,--features kafka-bridge/axum,order-service/tasks,harness/stack-tests)
 TLS := $(if $(WITH_TLS),$(addprefix --features ,$(addsuffix /tls,harness order-service load-client)))
-# What can be had by itself.
+# The packages that can be used alone.
 PACKAGES := flags-and-variables kafka-cluster-url program-shell kafka-bridge order-service load-client
 BLOCKS  := $(if $(TRIALS),--trials $(TRIALS))
 LOAD    := --stack $(STACK) --users $(USERS) --spawn-rate $(SPAWN_RATE) --run-time $(RUN_TIME) --warm-up $(WARM_UP)
@@ -49,7 +49,7 @@ LOAD    := --stack $(STACK) --users $(USERS) --spawn-rate $(SPAWN_RATE) --run-ti
 MSRV    := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 
 .DEFAULT_GOAL := help
-# The targets of one command line run one after the other: two benchmarks at a time would measure each other.
+# The targets of one command line run one after the other. Two benchmarks at the same time would disturb each other.
 .NOTPARALLEL:
 .PHONY: help suites faults soak experiment calibrate limits bench-baseline bench-tasks bench-client bench-compare bench-bridge budgets simulate peers article compare demo distributed-demo up down test fuzz screenshots lint \
   package semver deny check setup fmt build install test-quick try-readme dist msrv minimal-versions check-deploy
@@ -64,7 +64,7 @@ help: ## List the targets and variables
 experiment: setup build ## Both variants, interleaved, until it is decided; verdict and results/latest/report.html
 	$(HARNESS) experiment $(LOAD) $(BLOCKS) --results $(RESULTS)
 
-calibrate: setup build ## The baseline against itself: how small a change this machine can show
+calibrate: setup build ## The baseline against itself: shows how small a change this machine can detect
 	$(HARNESS) experiment $(LOAD) $(BLOCKS) --results $(RESULTS) --calibrate=only
 
 bench-baseline: setup build ## One run, one record at a time; results/baseline.csv
@@ -73,23 +73,23 @@ bench-baseline: setup build ## One run, one record at a time; results/baseline.c
 bench-tasks: setup build ## One run, one task per record; results/task_handler.csv
 	$(HARNESS) bench --variant tasks --out $(RESULTS)/task_handler.csv $(LOAD)
 
-bench-client: ## What the load client itself costs: requests per CPU second, memory, schedule lag
+bench-client: ## The cost of the load client itself: requests per CPU second, memory, schedule lag
 	$(CARGO) bench --locked -p load-client --bench client
 
 limits: setup build ## The bridge against a bare client loop, in turns; results/<time>-limits-<stack>/
 	$(CARGO) build --release --locked -p harness --example echo --example no_op
-	@# Without Go, or without its modules, that subject is left out.
+	@# Without Go, or without its modules, the subject franz-go is left out.
 	@if command -v go >/dev/null; then cd harness/examples/franz_go && go build -trimpath -o ../../../target/release/examples/franz_go . || \
-	  echo "franz-go is left out: its program was not built"; else echo "franz-go is left out: Go is not installed"; fi
+	  echo "franz-go is left out: go cannot build its program"; else echo "franz-go is left out: Go is not installed"; fi
 	$(HARNESS) limits --stack $(STACK) --results $(RESULTS) $(LIMITS)
 
 compare: build ## Compare the two runs of bench-*; results/comparison.html
 	$(BUILT)/load-client compare $(RESULTS)/baseline.csv --with $(RESULTS)/task_handler.csv \
 	  --html $(RESULTS)/comparison.html
 
-# The origin is `file` where nobody has chosen a stack.
+# The origin is `file` if the user has not chosen a stack.
 ifeq ($(origin STACK),file)
-simulate: ## The verdict on 151,000 drawn experiments; with STACK=..., on N and 3 x N_CHANGED real ones
+simulate: ## Verdicts on 151,000 simulated experiments; with STACK=..., on N and 3 x N_CHANGED real ones
 	$(CARGO) run --release --locked -p load-client --example null_experiments
 else
 simulate: setup build
@@ -114,16 +114,16 @@ bench-compare: ## Time and memory of comparing two files of a million requests, 
 	$(CARGO) build --release --locked -p load-client --bin load-client --example bench_compare
 	target/release/examples/bench_compare
 
-bench-bridge: ## What a record takes of one core in the bridge, step by step; no broker
+bench-bridge: ## Time of one core per record in the bridge, step by step; no broker
 	$(CARGO) bench --locked -p kafka-bridge
 
-budgets: ## Allocations and instructions a record, held against kafka-bridge/benches/budget.toml
+budgets: ## Allocations and instructions per record, compared with kafka-bridge/benches/budget.toml
 	$(CARGO) bench --locked -p kafka-bridge --bench budgets
 
 demo: setup build ## One order: request and reply as on the wire, and the order as stored
 	$(HARNESS) demo --stack $(STACK)
 
-distributed-demo: setup build ## One run of three load clients over Kafka's log; then some that lose a client, their coordinator, both
+distributed-demo: setup build ## Three load clients in one run; then runs that lose a worker, the coordinator, both
 	$(HARNESS) distributed
 	$(HARNESS) distributed --kill worker,coordinator,both
 
@@ -139,7 +139,7 @@ test: ## All tests, about 30 minutes once built; names those that it could not r
 test-quick: ## Unit and in-memory tests, and the basics on the embedded stack, under 3 minutes once built
 	@bash harness/test.sh quick
 
-try-readme: ## Types the README's commands as printed in a fresh clone of HEAD, with times; a quarter of an hour
+try-readme: ## Run the README's commands in a new clone of HEAD, with times; a quarter of an hour
 	@CARGO=$(CARGO) sh harness/try-readme.sh
 
 suites: setup ## Rolling restarts, kill -9 and a flood, ROUNDS times; prints duplicates and memory
@@ -147,10 +147,10 @@ suites: setup ## Rolling restarts, kill -9 and a flood, ROUNDS times; prints dup
 	TEST_STACK=$(STACK) ROUNDS=$(ROUNDS) FLOOD_RECORDS=$(FLOOD_RECORDS) $(CARGO) test --locked -p harness --features stack-tests \
 	  --no-fail-fast --test rolling_restart --test kill --test flood -- --nocapture
 
-# Their broker has to be one that can be killed, whatever the stack of the benchmarks is.
+# These need a broker that can be killed, so the default is another stack.
 faults soak: STACK = native
 
-faults: setup build ## Faults under load, ROUNDS of them, from SEED, on BROKERS (1 or 3); proves that nothing is lost
+faults: setup build ## ROUNDS of faults under load, by SEED, on BROKERS (1 or 3); checks that nothing is lost
 	$(HARNESS) faults --stack $(STACK) --brokers $(BROKERS) --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED)) \
 	  --logs $(RESULTS)/faults --json $(RESULTS)/faults.json
 
@@ -183,7 +183,7 @@ deny: ## Licences, advisories and sources of all dependencies (deny.toml)
 	@cargo-deny --version >/dev/null 2>&1 || { echo "cargo-deny is missing: cargo install cargo-deny" >&2; exit 1; }
 	$(CARGO) deny --locked check
 
-check: lint test ## What CI runs, but for the budgets
+check: lint test ## All that CI runs, except the budgets
 
 fmt: ## Format the sources
 	$(CARGO) fmt --all

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Holds Kubernetes manifests against the schemas of some releases, without a cluster. A field that a release does not know is
-an error, as `kubectl apply` would tell it. Values are looked at for their types alone.
+"""Checks Kubernetes manifests by the schemas of some releases, without a cluster. A field that a release does not know
+is an error, as with `kubectl apply`. Of values, only the types are checked.
 
 usage: check.py WHEEL RELEASES FOLDER FILE...
 
-WHEEL is the package kubernetes-validate, which has the schemas; RELEASES are such as 1.25,1.37; FOLDER has the definitions
-of custom resources (CRDs); a file - is standard input.
+WHEEL is the package kubernetes-validate, which has the schemas. RELEASES are for example 1.25,1.37. FOLDER has the
+definitions of custom resources (CRDs). The file - is standard input.
 """
 
 import json
@@ -22,19 +22,19 @@ FOLDER = "kubernetes_validate/kubernetes-json-schema/v{}.0-local-strict/"
 
 
 class Loader(yaml.SafeLoader):
-    """Refuses a key that comes twice: of two, PyYAML silently takes the last."""
+    """Refuses a duplicate key, because PyYAML silently takes the last one."""
 
     def construct_mapping(self, node, deep=False):
         seen = set()
         for key, _ in node.value:
             if key.value in seen:
-                raise yaml.MarkedYAMLError(None, None, f"{key.value} is there twice", key.start_mark)
+                raise yaml.MarkedYAMLError(None, None, f"duplicate key {key.value}", key.start_mark)
             seen.add(key.value)
         return super().construct_mapping(node, deep)
 
 
 class Release:
-    """The schemas of a release. They stay packed: there are thousands of them, and few are needed."""
+    """The schemas of a release. They stay packed, because there are thousands, and few are needed."""
 
     def __init__(self, wheel, release, custom):
         self.wheel, self.release, self.folder = wheel, release, FOLDER.format(release)
@@ -46,11 +46,11 @@ class Release:
         return json.loads(self.wheel.read(f"{self.folder}{name}.json"))
 
     def errors(self, manifest):
-        """What is wrong with a manifest, each as a sentence."""
+        """Returns the errors of a manifest, each as a sentence."""
         kind, version = str(manifest.get("kind")), str(manifest.get("apiVersion"))
         if (kind, version) in self.custom:
             return said(f"{version}", self.custom[kind, version], manifest)
-        # batch/v1 is batch-v1, and policy.networking.k8s.io/v1 is policy-v1.
+        # The schema of batch/v1 is batch-v1, and that of policy.networking.k8s.io/v1 is policy-v1.
         group = re.sub(r"^([^./]*)(\.[^/]*)?/", r"\1-", version)
         try:
             schema = self.read(f"{kind.lower()}-{group}")
@@ -66,7 +66,7 @@ def said(who, validator, manifest):
 
 
 def strict(schema):
-    """The schema of a custom resource, in which a field that it does not know is an error."""
+    """Returns the schema of a custom resource, in which an unknown field is an error."""
     if isinstance(schema, list):
         return [strict(own) for own in schema]
     if not isinstance(schema, dict):
@@ -81,13 +81,13 @@ def strict(schema):
 
 
 def custom_resources(folder):
-    """The schemas of the definitions in a folder, by kind and version."""
+    """Returns the schemas of the definitions in a folder, by kind and version."""
     found = {}
     for path in sorted(pathlib.Path(folder).glob("*.yaml")):
         spec = yaml.safe_load(path.read_text(encoding="utf-8"))["spec"]
         for version in spec["versions"]:
             schema = strict(version["schema"]["openAPIV3Schema"])
-            # What each object has, and the definition leaves open.
+            # Each object has this field, but the definition leaves it open.
             schema["properties"]["metadata"] = {"type": "object"}
             name = spec["names"]["kind"], f"{spec['group']}/{version['name']}"
             found[name] = jsonschema.Draft202012Validator(schema)
@@ -116,7 +116,7 @@ def main(wheel, releases, folder, *paths):
                     wrong += 1
                     print(f"{path}: {name}: {error}", file=sys.stderr)
     if not checked:
-        sys.exit("there is no manifest")
+        sys.exit("no manifest in the files")
     if wrong:
         sys.exit(1)
     print(f"{checked} manifest(s) accepted by the schemas of Kubernetes {releases.replace(',', ' and ')}")

@@ -1,14 +1,17 @@
 #!/usr/bin/env bash
-# Checks what a release is made and run with, without a cluster: the manifests of deploy/kubernetes, each file and what
-# kustomize makes of them, against the schemas of the oldest and the newest release of Kubernetes that the package
-# kubernetes-validate has, and of the custom resources; whether the programs have a flag for each variable; the workflows
-# (actionlint) and the alert rules (promtool). `make test` runs it. It takes a minute the first time, some seconds afterwards.
+# Checks the files for deployment and releases, without a cluster. `make test` runs it. It takes a minute the first
+# time, and some seconds afterwards. It checks:
+#
+# - the manifests of deploy/kubernetes, single and rendered by kustomize, by the schemas of the custom resources, and of
+#   the oldest and the newest Kubernetes release in the package kubernetes-validate
+# - the variables in the manifests: the programs have a flag for each one
+# - the workflows (actionlint) and the alert rules (promtool)
 #
 # usage: deploy/check.sh [NOT_RUN]
 #
-# PROGRAMS is the folder of the programs, target/debug by default. What cannot be checked here is no failure: it is printed,
-# and appended to the file NOT_RUN, as `what: why`. With CI=true the schemas have to be there.
-# Exit codes: 0 nothing is wrong, 1 something is.
+# PROGRAMS is the folder of the programs, by default target/debug. A check that cannot run here is no failure: it is
+# printed, and appended to the file NOT_RUN, as `what: why`. With CI=true, missing schemas are a failure.
+# Exit codes: 0 nothing is wrong, 1 something is wrong.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -33,7 +36,7 @@ not_run() {
     [ -z "$not_run_file" ] || echo "$1: $2" >>"$not_run_file"
 }
 
-# The package with the schemas stays packed: it has thousands of files. Both are fetched at the same time.
+# The package with the schemas stays packed, because it has thousands of files. Both are fetched at the same time.
 install_tools() {
     rm -rf "$tools" && mkdir -p "$tools"
     local pip=(python3 -m pip --quiet --disable-pip-version-check --no-input)
@@ -49,7 +52,7 @@ install_tools() {
 
 check() { PYTHONPATH=$tools/libraries python3 deploy/check.py "$tools"/kubernetes_validate-*.whl "$releases" "$crds" "$@"; }
 
-# KEDA and the Prometheus Operator publish the definitions of their resources with their Go modules.
+# KEDA and the Prometheus Operator publish the definitions of their resources in their Go modules.
 fetch_crds() {
     rm -rf "$crds" && mkdir -p "$crds"
     local module file folder
@@ -60,14 +63,14 @@ fetch_crds() {
     echo "$modules" >"$crds/complete"
 }
 
-# build TOOL MODULE: a tool that is not there, where Go is.
+# build TOOL MODULE WHAT: builds a missing tool with Go. WHAT are the checks that need it.
 build() {
     command -v "$1" >/dev/null && return
     [ -x "$tools_of_go/$1" ] || GOBIN=$PWD/$tools_of_go go install "$2" >"$log" 2>&1 ||
         not_run "$3" "no $1, and go cannot build it: $(tail -n 1 "$log")"
 }
 
-# The tool that renders: kubectl has kustomize built in, that of some releases is too old.
+# The command that renders manifests. kubectl has kustomize built in, but in some releases it is too old.
 renderer() {
     if command -v kustomize >/dev/null; then
         echo "kustomize build"
@@ -81,7 +84,7 @@ renderer() {
 check_schemas() {
     if [ "$(cat "$tools/complete" 2>/dev/null)" != "$schemas ${libraries[*]}" ] && ! install_tools; then
         not_run "manifests against Kubernetes' schemas" "pip cannot get $schemas: $(tail -n 1 "$log")"
-        # There, what is not checked would go unnoticed.
+        # In CI nobody would notice a check that did not run.
         [ "${CI:-}" != true ] || exit 1
         return 0
     fi
@@ -102,16 +105,16 @@ check_rendered() {
         return
     fi
     for file in deploy/kubernetes/*/kustomization.yaml; do
-        # shellcheck disable=SC2086 # the command is of two words
+        # shellcheck disable=SC2086 # the command has two words
         $command "${file%/*}" >"$log"
         echo "${file%/*} is rendered"
-        # Without the definitions of the custom resources they would be unknown.
+        # The custom resources are unknown without their definitions.
         [ ! -e "$tools/complete" ] || [ ! -e "$crds/complete" ] || check - <"$log"
     done
 }
 
-# check_variables PROGRAM PREFIX COMMAND...: a variable that no flag has is not refused by the program, because others may use
-# the prefix.
+# check_variables PROGRAM PREFIX COMMAND...: checks that a flag has each variable. The program itself ignores unknown
+# variables, because other programs may use the prefix.
 check_variables() {
     local program=$programs/$1 prefix=$2 command variable unknown=""
     if [ ! -x "$program" ]; then
@@ -119,7 +122,7 @@ check_variables() {
         return
     fi
     for command in "${@:3}"; do
-        # shellcheck disable=SC2086 # no command is the program itself
+        # shellcheck disable=SC2086 # an empty command is the program itself
         "$program" $command --help
     done | grep -oE "${prefix}_[A-Z_]+" >"$log"
     while read -r variable; do
@@ -132,7 +135,7 @@ check_variables() {
     echo "$1 has a flag for each variable"
 }
 
-# Their grammar and names, then what an attacker could use.
+# Checks syntax and names (actionlint), then security (zizmor).
 check_workflows() {
     if command -v actionlint >/dev/null; then
         actionlint -shellcheck= -pyflakes= .github/workflows/*.yml
@@ -143,7 +146,7 @@ check_workflows() {
     fi
 }
 
-# The names of metrics are held against a service by harness/tests/monitoring.rs.
+# harness/tests/contract/monitoring.rs compares the names of metrics with a service.
 check_alerts() {
     if ! command -v promtool >/dev/null; then
         not_run "deploy/monitoring/alerts.yaml" "no promtool: install prometheus"

@@ -1,16 +1,16 @@
-# shellcheck shell=bash disable=SC2154 # docker/test.sh, which sources it, sets what is not set here
-# For docker/test.sh: the images that docker/Dockerfile builds, and the compose file's profiles, which run them.
+# shellcheck shell=bash disable=SC2154 # docker/test.sh sources this file, and sets these variables
+# For docker/test.sh: tests of the images of docker/Dockerfile, and of the compose file's profiles that run them.
 
 built_already=""
 
-# Builds both programs' images, once. The first time that takes minutes.
+# Builds the images of both programs, once. The first build takes minutes.
 build_images() {
     [ -z "$built_already" ] || return 0
     echo "building the images of docker/Dockerfile"
     timeout 3600 "${compose[@]}" --profile '*' build --progress plain service-tasks load >"$work/build" 2>&1 ||
         fail "the build: $(tail -n 20 "$work/build")"
     built_already=yes
-    # On a base that is no real one, they are none either.
+    # Images on an imitated base are imitations too.
     case " ${imitated[*]} " in *" $slim "* | *" $builder "*) imitated+=(order-service load-client) ;; esac
 }
 
@@ -31,7 +31,7 @@ wait_until_healthy() {
 the_base_s_toolchain_builds_and_layers_are_cached() {
     build_images
     ! grep -E 'syncing channel updates|downloading component' "$work/build" || fail "a toolchain is downloaded"
-    # What decides it is not in the image that compiles.
+    # The image that compiles must not have the file that chooses a toolchain.
     printf 'services: {build: {image: kafka-experiment-build, build: {context: "%s", dockerfile: %s, target: build}}}\n' \
         "$root" docker/Dockerfile >"$work/build.yaml"
     run 0 docker compose --file "$work/build.yaml" --project-name kafka-experiment-build build --progress plain
@@ -67,7 +67,7 @@ the_service_has_no_rights_and_ends_in_order() {
     says "$out" "CapBnd:	0000000000000000"
     says "$out" "NoNewPrivs:	1"
     run_load "${compose[@]}" --profile load run --rm load
-    # From one variant to the other, as the compose file tells.
+    # From one variant to the other, with the commands of the compose file.
     run 0 "${compose[@]}" --profile baseline rm -sf service-baseline
     run 0 "${compose[@]}" --profile tasks up --detach
     wait_until_healthy service-tasks
@@ -88,7 +88,7 @@ the_health_check_tells_a_service_that_is_not_healthy() {
     local check
     check=$(docker image inspect --format '{{join .Config.Healthcheck.Test " "}}' order-service)
     [ "${check%% *}" = CMD ] || fail "the image has no check: $check"
-    # Nothing listens, and then something that has another answer than 200.
+    # First nothing listens, then a program with another answer than 200.
     run 1 docker run --rm --network none --entrypoint "${check#CMD }" order-service
     # shellcheck disable=SC2016 # for the shell in the container
     run 1 docker run --rm --network none --entrypoint bash order-service -c '

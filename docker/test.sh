@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Tests the stack `docker` and the images of this folder on this machine's Docker engine; `make test` runs it.
-# Images that the engine cannot get are imitated (docker/imitations), and the end says which. All is taken down again;
-# the imitations stay for the next time, as kafka-experiment-imitation/...
+# Tests the stack `docker` and the images of this folder on this machine's Docker engine. `make test` runs it. If the
+# engine cannot get an image, an imitation replaces it (docker/imitations), and the end says so. At the end everything
+# is removed, except the imitations, which stay for the next time as kafka-experiment-imitation/...
 #
 # usage: docker/test.sh [NOT_RUN]
 #
-# HARNESS is the program under test, target/debug/harness by default; ONLY is a part of the names of the tests to run.
-# What cannot be tested here is no failure: it is printed, and appended to the file NOT_RUN, as `what: why`.
+# HARNESS is the program under test, by default target/debug/harness. ONLY is a part of the names of the tests to run.
+# A test that cannot run here is no failure: it is printed, and appended to the file NOT_RUN, as `what: why`.
 # Exit codes: 0 nothing failed, 1 a test failed.
 set -euo pipefail
 
@@ -29,7 +29,7 @@ not_run() {
     [ -z "$not_run_file" ] || echo "$1: $2" >>"$not_run_file"
 }
 
-# Fails, so that it ends a chain.
+# Prints why the tests cannot run, and fails, so that it ends a chain.
 because() {
     not_run "stack docker and its images (docker/test.sh)" "$*"
     return 1
@@ -40,7 +40,7 @@ fail() {
     exit 1
 }
 
-# Whether the engine is there and is nobody's: the tests make, stop and remove the project that users have, too.
+# Whether there is an engine that nobody uses: the tests create, stop and remove the same project as users.
 can_run() {
     command -v docker >/dev/null || because "no docker on PATH" || return
     timeout 20 docker version >/dev/null 2>&1 || because "no Docker engine answers" || return
@@ -52,7 +52,7 @@ can_run() {
     done
 }
 
-# What the project has on the engine.
+# All parts of the project on the engine.
 everything() {
     docker ps --all --filter "label=$label" --format '{{.Names}}'
     docker network ls --filter "label=$label" --format 'network {{.Name}}'
@@ -63,7 +63,7 @@ take_down() {
     [ -z "$background" ] || kill -KILL "$background" 2>/dev/null || true
     timeout 120 "${compose[@]}" --profile '*' down --volumes --remove-orphans --timeout 5 >/dev/null 2>&1 || true
     forget_imitations
-    # Where a test has taken the rights away.
+    # A test may have taken the rights away.
     chmod -R u+rwX "$work" && rm -rf "$work"
 }
 
@@ -75,7 +75,7 @@ says() {
     grep -qF -- "$2" "$1" || fail "'$2' is not in: $(cat "$1")"
 }
 
-# run EXIT_CODE COMMAND...: the command ends with that code in time; its output goes to $out.
+# run EXIT_CODE COMMAND...: the command must end in time with that code. Its output goes to $out.
 run() {
     local wanted=$1 code=0
     shift
@@ -83,7 +83,8 @@ run() {
     [ "$code" = "$wanted" ] || fail "$* ended with $code: $(tail -n 30 "$out")"
 }
 
-# As `run`, of a load under which no request may fail. That a busy machine makes its figures invalid is no failure here.
+# Like `run`, for a load in which no request may fail. On a busy machine its figures may be INVALID, which is no
+# failure.
 run_load() {
     local code=0
     timeout 420 "$@" >"$out" 2>&1 || code=$?
@@ -91,14 +92,14 @@ run_load() {
     ! grep -qE 'Aggregated +[0-9]+ +[1-9]' "$out" || fail "requests failed: $(tail -n 30 "$out")"
 }
 
-# copied [SED_SCRIPT]: a copy of the compose file in $work/copy, which the script has changed.
+# copied [SED_SCRIPT]: makes a copy of the compose file in $work/copy, changed by the script.
 copied() {
     mkdir -p "$work/copy" && cp docker/kvrocks.conf "$work/copy/"
     sed "${1:-}" docker/compose.yaml >"$work/copy/compose.yaml"
     [ $# = 0 ] || ! cmp -s docker/compose.yaml "$work/copy/compose.yaml" || fail "sed $1 changes nothing"
 }
 
-# Starts `harness up` in the background and waits for its addresses.
+# Starts `harness up` in the background, and waits for its addresses.
 start_up() {
     "$harness" up --stack docker >"$out" 2>&1 &
     background=$!
@@ -155,7 +156,7 @@ containers_that_were_there_stay_and_a_late_store_is_waited_for() {
     local line
     line=$(docker image inspect --format '{{join .Config.Entrypoint " "}} {{join .Config.Cmd " "}}' "$store")
     copied "s|image: apache/kvrocks.*|&\n    entrypoint: [\"/bin/sh\", \"-c\", \"sleep 10; exec $line\"]|"
-    # It ends when the broker answers; the store has not been started then.
+    # It ends when the broker answers. The store does not run yet.
     run 0 "${compose[@]}" --profile load run --rm topics
     run 0 "$harness" demo --stack docker --compose-file "$work/copy/compose.yaml"
     says "$out" "status-code: 200"
@@ -163,7 +164,7 @@ containers_that_were_there_stay_and_a_late_store_is_waited_for() {
     [ "$(docker ps --quiet --filter "label=$label" | wc -l)" = 2 ] || fail "there are not both: $(everything)"
     make_down
     says "$out" "make up did not start"
-    # The command that the compose file tells removes all, also what runs of a profile.
+    # The command in the compose file removes all, also containers of a profile.
     "${compose[@]}" --profile load run --detach --no-deps --entrypoint 'sleep 600' topics >/dev/null 2>&1
     run 0 bash -c "$(sed -n 's/^#   \(docker compose .* down .*\)/\1/p' docker/compose.yaml)"
     nothing_is_left
@@ -250,7 +251,7 @@ main() {
     need "$slim" debian
     need "$broker" kafka
     need "$store" kvrocks
-    # Kafka's other image has what the native one lacks; the imitation has all.
+    # Kafka's other image has the tools that the native one lacks. The imitation has both.
     case " ${imitated[*]} " in *" $broker "*) docker tag "$broker" "$tools" && imitated+=("$tools") ;; esac
     need "$builder" rust
     local real=("${imitated[@]}")

@@ -1,7 +1,8 @@
 #!/bin/sh
-# Makes all pictures of README and pages in docs/images, from real runs: the experiment in a terminal, its report and its
-# distributions, from one experiment on STACK (native by default); the live page and the report of a run, from runs against the
-# mock cluster. Writes down which commit they show. Needs chromium, and python3 with venv. Takes six minutes once all is built.
+# Makes all pictures of README and pages in docs/images, from real runs. One experiment on STACK (native by default)
+# gives the terminal, the report and the distributions. Runs on the mock cluster give the live page and the report of a
+# run. It also writes down their commit. It needs chromium, and python3 with venv, and takes six minutes once all is
+# built.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -27,7 +28,7 @@ echo "an experiment on the stack $stack, in a terminal"
 "$python" docs/pictures/answer.py results/latest "$images/answer-light.svg" "$images/answer-dark.svg"
 
 echo "the live page and the reports, in chromium"
-# The test runs in the folder of its crate.
+# Absolute paths, because the test runs in the folder of its crate.
 EXPERIMENT=$(realpath results/latest/report.html) SCREENSHOTS=$PWD/$images \
     ${CARGO:-cargo} test --locked --workspace --features "$features" --test cli -- \
     --ignored web::screenshots::chromium_screenshots --nocapture --test-threads 1

@@ -1,4 +1,4 @@
-//! Tells the program which compiler built it, for `environment.json`.
+//! Gives the program the version of its compiler, for `environment.json`.
 
 use std::process::Command;
 

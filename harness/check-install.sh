@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# Installs the programs of target/debug into a folder of its own, and checks what was installed: that the programs start, that
-# man pages are well formed, and that completions load and complete.
+# Installs the programs of target/debug into a temporary folder, and checks the installation: the programs start, the
+# man pages are well formed, and the completions load and complete.
 #
-# usage: check-install.sh [NOT_RUN], a file for what cannot be checked here
+# usage: check-install.sh [NOT_RUN]
+#
+# NOT_RUN is a file for the checks that cannot run here.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -29,7 +31,7 @@ else
     echo "man pages: no groff: install groff-base" >>"$not_run_file"
 fi
 
-# usage: completed WORD...: what bash offers for the last word
+# usage: completed WORD...: prints what bash offers for the last word
 completed() {
     bash -c '
         source "$1/share/bash-completion/completions/$2"
@@ -47,7 +49,7 @@ echo "bash completes commands and flags"
 for shell in zsh fish; do
     if command -v "$shell" >/dev/null; then
         find "$folder/share/$shell" -type f -exec "$shell" -n {} \;
-        echo "$shell takes the completions"
+        echo "$shell accepts the completions"
     else
         echo "completions of $shell: no $shell" >>"$not_run_file"
     fi

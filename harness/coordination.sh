@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# What it costs that several load clients are one run: `bytes` is what coordinator and ten workers take of the cluster that has
-# the log, `latency` is one client against one coordinated worker, in turns. Needs what `harness up --stack native` needs, and
-# ss. Build first: cargo build --release --locked --workspace --bins
+# Measures the cost of a run with several load clients. `bytes` is the traffic of a coordinator and ten workers with the
+# cluster that has the log. `latency` compares one client with one coordinated worker, in turns. It needs the same as
+# `harness up --stack native`, and ss. Build first: cargo build --release --locked --workspace --bins
 set -euo pipefail
 cd "$(dirname "$0")/.."
 what=${1:?bytes or latency}
@@ -17,7 +17,7 @@ finish() {
 }
 trap finish EXIT
 
-# Starts something whose log says when it is up.
+# start NAME SIGN COMMAND...: starts the command, and waits until its log has the sign.
 start() {
     log=$folder/$1.log sign=$2 && shift 2
     "$@" >"$log" 2>&1 &
@@ -35,7 +35,7 @@ kafka=$(url service-cluster KAFKA_URL)
 start service "partition assigned" "$programs/order-service" --kafka "$kafka" --store "$(url service-cluster STORE_URL)" \
     --dispatch tasks --http 127.0.0.1:0
 
-# Bytes that the sockets of a port have sent and received.
+# The bytes that the sockets of a port have sent and received.
 socket_bytes() {
     ss -tinH "sport = :$1" | grep -o 'bytes_\(sent\|received\):[0-9]*' | awk -F: '{sum += $2} END {print sum + 0}'
 }
@@ -66,7 +66,7 @@ bytes() {
 latency() {
     load=(--rate 200/s -t 8s --warm-up 2s --only-summary)
     for block in $(seq 1 12); do
-        # Whoever is first changes with each block.
+        # The first side changes with each block.
         for side in $([ $((block % 2)) = 0 ] && echo alone led || echo led alone); do
             csv=$folder/$side-$(printf %02d "$block").csv
             if [ "$side" = alone ]; then

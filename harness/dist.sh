@@ -1,6 +1,6 @@
 #!/bin/sh
-# Packs the built programs with man pages, completions and licences into target/dist, with a checksum; and, where
-# cargo-cyclonedx is installed, a software bill of materials (SBOM) for each program.
+# Packs the built programs with man pages, completions and licences into target/dist, with a checksum. If
+# cargo-cyclonedx is installed, it adds a software bill of materials (SBOM) for each program.
 #
 # usage: dist.sh FOLDER_OF_PROGRAMS
 set -eu

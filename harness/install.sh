@@ -12,14 +12,14 @@ fish=$prefix/share/fish/vendor_completions.d
 man=$prefix/share/man/man1
 mkdir -p "$prefix/bin" "$bash" "$zsh" "$fish" "$man"
 
-# usage: completions PROGRAM SHELL FILE; the file appears whole
+# completions PROGRAM SHELL FILE: writes the file whole or not at all
 completions() {
     "$built/$1" completions "$2" >"$3.new"
     mv "$3.new" "$3"
 }
 
 for program in load-client order-service harness; do
-    # A program that runs is not written over; its name gets another file.
+    # A running program cannot be overwritten, so its name gets a new file.
     cp "$built/$program" "$prefix/bin/$program.new"
     mv "$prefix/bin/$program.new" "$prefix/bin/$program"
     completions "$program" bash "$bash/$program"

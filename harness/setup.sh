@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes sure that this machine has a store for the stacks `embedded` and `native`. Installs redis-server through
-# apt-get where it may, and nothing else; for the rest it says what to install.
+# Makes sure that this machine has a store for the stacks `embedded` and `native`. If there is none, it installs
+# redis-server with apt-get. If it cannot, it says what to install.
 #
 # usage: setup.sh STACK
 set -eu
@@ -13,7 +13,7 @@ if [ "${1:-embedded}" = docker ] || has kvrocks || has redis-server || has valke
     exit 0
 fi
 if ! has apt-get; then
-    say "no store on PATH: install redis-server, valkey-server or kvrocks"
+    say "no store on PATH, and no apt-get: install redis-server, valkey-server or kvrocks"
     exit 1
 fi
 if [ "$(id -u)" = 0 ]; then
@@ -21,7 +21,7 @@ if [ "$(id -u)" = 0 ]; then
 elif has sudo && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then
     as_root="sudo"
 else
-    say "no store on PATH, and no right to install one: apt-get install redis-server"
+    say "no store on PATH, and no right to install one: run apt-get install redis-server as root"
     exit 1
 fi
 say "installing redis-server"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# All tests of the workspace, or with `quick` those that show in three minutes whether a change works. What this machine
-# cannot run is listed by name at the end, with the reason.
-# With CI=true a missing store is a failure: there, tests that do not run would go unnoticed.
+# Runs all tests of the workspace, or with `quick` those that show in three minutes whether a change works. The end
+# lists the tests that this machine cannot run, with the reasons. With CI=true a missing store is a failure, because
+# nobody would notice tests that did not run.
 #
 # usage: test.sh [quick]
 set -eu
@@ -16,20 +16,21 @@ skip() {
   $1: $2"
 }
 
-# Says what comes, how far the tests are, and how long this part takes on 2 cores once all is built.
+# title TEXT TIME: names the next part, shows the progress, and says how long this part takes on 2 cores once all is
+# built.
 part=0
 title() {
     part=$((part + 1))
     printf '\n== %s (part %s of %s, %s min so far; takes about %s)\n' "$1" "$part" "$parts" $((SECONDS / 60)) "$2"
 }
 
-# Whether librdkafka can be built with TLS: the system's OpenSSL, its headers included.
+# Whether librdkafka can be built with TLS, which needs the system's OpenSSL and its headers.
 has_tls() {
     has pkg-config && pkg-config --exists openssl
 }
 
-# Where TLS can be built in, all tests run with it, and so do the programs under test. What is built without it is
-# the business of `make lint`: one set of features for all tests compiles each dependency once.
+# If possible, all tests and programs are built with TLS. With one set of features for all tests, each dependency
+# compiles once. `make lint` builds without TLS.
 tls=""
 features=""
 if has_tls; then
@@ -37,18 +38,18 @@ if has_tls; then
     features=kafka-bridge/tls,order-service/tls,load-client/tls,harness/tls,
 fi
 
-# The tests against a broker and a store: stack_tests STACK NAMES. Two at a time: each may have a JVM of its own.
+# stack_tests STACK NAMES: the tests with a broker and a store. Two at a time, because each may start a JVM.
 stack_tests() {
     stack=$1 names=$2 && shift 2
     has kcat || set -- "$@" --skip kcat_
     has curl || set -- "$@" --skip curl_
-    # Of the whole workspace, and only these by their names: the dependencies then are those of the tests before.
-    # shellcheck disable=SC2046,SC2086 # each name is a word of its own
+    # --workspace, so that the dependencies have the same features as in the tests before. The names choose the tests.
+    # shellcheck disable=SC2046,SC2086 # each name is a separate word
     TEST_STACK=$stack "$cargo" test --locked --workspace --features "${features}harness/stack-tests" \
         $(printf -- '--test %s ' $names) -- --test-threads=2 "$@"
 }
 
-# The names of the harness's tests, without those that need TLS where there is none.
+# The names of the harness's tests. Without TLS, those that need it are left out.
 harness_tests() {
     for path in harness/tests/*.rs harness/tests/*/main.rs; do
         name=${path#harness/tests/} && name=${name%.rs} && name=${name%/main}
@@ -56,22 +57,22 @@ harness_tests() {
     done
 }
 
-# Most of them wait more than they work.
+# More threads than cores, because most tests wait more than they work.
 export RUST_TEST_THREADS=${RUST_TEST_THREADS:-6}
 
 if [ "${1:-}" = quick ]; then
     parts=2
     echo "quick tests: less than 3 minutes on 2 cores, and 7 more if nothing is built yet"
-    # Without the load client as a program and the simulated runs, which take minutes.
+    # Without the tests of the load client's program and the simulated runs, which take minutes.
     names=""
     for path in kafka-bridge/tests/*.rs order-service/tests/*.rs; do
         name=${path##*/} && name=${name%.rs}
-        # Cargo would also run the tests of another crate that have this name, which need longer.
+        # Cargo would also run the tests with this name in another crate, which take longer.
         [ "$name" = cli ] || [ -e "harness/tests/$name.rs" ] || names="$names --test $name"
     done
     names="$names --test clocks --test documents"
     title "unit and in-memory tests" "2 min"
-    # shellcheck disable=SC2086 # each name is a word of its own
+    # shellcheck disable=SC2086 # each name is a separate word
     "$cargo" test --locked --workspace --features "$features" --lib --bins --test library $names
     title "a broker, a store and the service, embedded" "1 min"
     if has kvrocks || has redis-server || has valkey-server; then
@@ -93,10 +94,10 @@ has chromium || set -- "$@" --skip chromium_
 set --
 
 title "order-service with \`tasks\` as the default dispatch" "10 s"
-# Of the whole workspace, as above, so that only the service itself is compiled again.
+# --workspace as above, so that only the service itself is compiled again.
 "$cargo" test --locked --workspace --features "${features}order-service/tasks" --test variables
 
-# The stack tests start programs and examples as a user would: those of the first tests, not of the last.
+# The stack tests start programs and examples. This builds them with the features of the first tests again.
 "$cargo" test --locked --workspace --features "$features" --no-run --quiet
 
 if has kvrocks || has redis-server || has valkey-server; then
@@ -108,13 +109,13 @@ if has kvrocks || has redis-server || has valkey-server; then
     else
         native=yes
     fi
-    # What Apache Kafka shows need not be shown on a mock as well; what a newcomer runs first has to work there.
+    # With Apache Kafka, most tests need not run on the mock too. Only those that cover a newcomer's first steps do.
     on_embedded=$(harness_tests)
     [ -z "$native" ] || on_embedded="contract pages stack store"
-    title "stack tests: embedded, and Apache Kafka where it is there" "20 min"
-    # At the same time as those on Apache Kafka: both wait more than they work.
+    title "stack tests: embedded, and Apache Kafka if possible" "20 min"
+    # Both at the same time, because they wait more than they work.
     embedded=$(mktemp)
-    # A process group of its own, which an interrupt ends and whose programs do not ignore one.
+    # In a separate process group, so that an interrupt ends it, and its programs do not ignore interrupts.
     set -m
     stack_tests embedded "$on_embedded" --skip apache_kafka_only >"$embedded" 2>&1 </dev/null &
     in_background=$!
@@ -127,10 +128,10 @@ if has kvrocks || has redis-server || has valkey-server; then
         # Orders are strings on the embedded stack, and JSON documents on this one.
         json_store=""
         if ! has kvrocks && ! json_store=$(sh harness/json-store.sh target/json-store); then
-            skip "orders as JSON documents (JSON.SET)" "no redis-server that has them (see above)"
+            skip "orders as JSON documents (JSON.SET)" "no redis-server with JSON documents (see above)"
             missing_store=yes
         fi
-        # The commands of the pages are those of the embedded stack, and take its ports.
+        # The pages' commands are for the embedded stack, and use its ports.
         on_native=$(harness_tests)
         PATH=${json_store:+$json_store:}$PATH stack_tests native "${on_native/pages /}" || failed=yes
     fi
@@ -162,7 +163,7 @@ fi
 
 skip "chromium_screenshots, chromium_screenshots_of_reports" "they make pictures and assert little: make screenshots"
 
-title "manifests, workflows, alert rules, what is installed" "1 min"
+title "manifests, workflows, alert rules, installation" "1 min"
 without=$(mktemp)
 trap 'rm -f "${embedded:-}" "$without"' EXIT
 bash deploy/check.sh "$without"
@@ -179,7 +180,7 @@ else
     skip "docker/compose.yaml" "neither docker compose nor python3 with yaml"
 fi
 
-title "the stack docker and its images" "5 min with Docker, else nothing"
+title "the stack docker and its images" "5 min with Docker, 1 s without"
 docker_failed=""
 bash docker/test.sh "$without" || docker_failed=yes
 while IFS= read -r line; do

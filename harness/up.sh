@@ -6,7 +6,7 @@ set -eu
 
 action=$1 harness=$2 stack=$3 pid_file=$4 env_file=$5
 
-# Whether the recorded process still runs and is the harness: after a reboot its id may be another's.
+# Whether the recorded process still runs and is the harness. After a reboot another process may have its id.
 is_up() {
     [ -f "$pid_file" ] && ps -o args= -p "$(cat "$pid_file")" 2>/dev/null | grep -q "harness up"
 }
@@ -19,7 +19,7 @@ start() {
     mkdir -p "$(dirname "$env_file")"
     detached=setsid
     command -v setsid >/dev/null 2>&1 || detached=nohup
-    # A session of its own, so that the terminal's Ctrl-C and hang-up do not reach it.
+    # In a new session, so that the terminal's Ctrl-C and hang-up do not reach it.
     $detached "$harness" up --stack "$stack" >"$env_file" 2>"$env_file.log" </dev/null &
     echo $! >"$pid_file"
     until grep -q '^#' "$env_file"; do
@@ -33,7 +33,7 @@ start() {
     tell
 }
 
-# What is up, and how it is used.
+# Prints what is up, and how to use it.
 tell() {
     cat "$env_file"
     echo "# load-client and order-service find it after: . $env_file"
@@ -42,8 +42,8 @@ tell() {
         echo "# port 9092 was in use: where a page names localhost:9092, take the address above"
 }
 
-# Containers of docker/compose.yaml that are still there: those of a harness that was killed are removed, for others it
-# is said how. Fails if there are none.
+# Removes the containers of a killed harness. For other containers of docker/compose.yaml, it prints how to remove them.
+# Fails if there are none.
 containers() {
     command -v docker >/dev/null 2>&1 || return 1
     label=kafka-experiment.harness-pid
@@ -53,12 +53,12 @@ containers() {
     set -- docker compose --file docker/compose.yaml --profile '*' down --volumes --remove-orphans
     for owner in $(echo "$owners" | cut -d ' ' -f 2); do
         if ps -o args= -p "$owner" 2>/dev/null | grep -q 'harness '; then
-            echo "the containers of docker/compose.yaml belong to the harness of process $owner, which still runs"
+            echo "the containers of docker/compose.yaml belong to a running harness, process $owner"
             return
         fi
     done
     if echo "$owners" | grep -q '^of $'; then
-        echo "containers of docker/compose.yaml that make up did not start stay; to remove them:"
+        echo "keeping containers of docker/compose.yaml that make up did not start; to remove them:"
         echo "  $(echo "$*" | sed "s/\*/'*'/")"
         return
     fi

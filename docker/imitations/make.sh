@@ -1,9 +1,9 @@
-# shellcheck shell=bash disable=SC2154 # the script that sources it sets what is not set here
-# For docker/test.sh, which sources it: images that this engine cannot get are made here, under the names of
-# docker/compose.yaml and docker/Dockerfile, as far as the tests look at them.
+# shellcheck shell=bash disable=SC2154 # the script that sources this file sets these variables
+# For docker/test.sh, which sources it: makes the images that this engine cannot get, under the names of
+# docker/compose.yaml and docker/Dockerfile. The imitations have only what the tests need.
 
-# kept IMAGE NAME: where an imitation is kept between two tests, until what it is made of changes. Its real name is taken
-# away at the end: nobody else shall run it.
+# kept IMAGE NAME: the name under which an imitation is kept between two tests, until one of its sources changes. At the
+# end it loses its real name, so that nobody else runs it.
 kept() {
     local made_of
     made_of=$({
@@ -16,7 +16,7 @@ kept() {
 
 imitated=()
 
-# Whether the engine has the image, or gets it. What an earlier test left under that name does not count.
+# Whether the engine has the image, or can get it. An imitation from an earlier test does not count.
 can_be_had() {
     local label='{{index .Config.Labels "kafka-experiment.imitation"}}'
     if label=$(docker image inspect --format "$label" "$1" 2>/dev/null); then
@@ -26,8 +26,8 @@ can_be_had() {
     timeout 600 docker pull --quiet "$1" >/dev/null 2>&1
 }
 
-# need IMAGE NAME: has the image, made by the function make_NAME in an empty folder if need be. Where that fails, the
-# tests cannot be run.
+# need IMAGE NAME: makes sure that there is the image. If necessary, the function make_NAME makes it in an empty folder.
+# If that fails, the tests cannot run.
 need() {
     local image=$1 folder=$work/image imitation
     can_be_had "$image" && return
@@ -43,7 +43,7 @@ need() {
     docker tag "$imitation" "$image" && imitated+=("$image")
 }
 
-# built IMITATION NAME: builds the Dockerfile of that name's folder on what the working folder has beside it.
+# built IMITATION NAME: builds the Dockerfile in that name's folder, together with the files in the working folder.
 built() {
     cp "$here/imitations/$2"/* . &&
         DOCKER_BUILDKIT=0 docker build --quiet --label kafka-experiment.imitation=yes --tag "$1" .
@@ -61,7 +61,7 @@ make_debian() {
     tar -C root -c . | docker import --change 'LABEL kafka-experiment.imitation=yes' - "$1"
 }
 
-# Kafka's jars, as the stack `native` has them, and its tools.
+# Kafka's jars, the same as those of the stack `native`, and its tools.
 make_kafka() {
     local pom=$root/harness/kafka/pom.xml version jars
     command -v mvn || { echo "no mvn" && return 1; }
@@ -79,7 +79,7 @@ make_kafka() {
     built "$1" kafka
 }
 
-# A redis-server, with JSON documents where harness/json-store.sh gets the module.
+# A redis-server, with JSON documents if harness/json-store.sh gets the module.
 make_kvrocks() {
     if sh "$root/harness/json-store.sh" "$root/target/json-store"; then
         install -m 755 "$root/target/json-store/rejson.so" module.so
@@ -87,7 +87,7 @@ make_kvrocks() {
     built "$1" kvrocks
 }
 
-# The toolchain of this machine, without its documents.
+# The toolchain of this machine, without its documentation.
 make_rust() {
     local toolchain
     toolchain=$(rustc --print sysroot) || { echo "no rustc" && return 1; }

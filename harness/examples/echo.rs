@@ -1,13 +1,12 @@
 //! A bare echo loop over rdkafka, without HTTP and without a store: the floor of `harness limits`.
 //!
-//! One thread consumes, produces and commits, with the properties of the bridge's own clients and at least once,
-//! as the bridge does: an offset is committed after its reply's delivery report. `serial` waits for each report
-//! before the next record, `pipelined` does not wait. It trusts its requesters, limits nothing and survives no
-//! failure: what is left is what broker and client library take.
+//! One thread consumes, produces and commits, with the properties of the bridge's own clients. It delivers at least
+//! once like the bridge: it commits an offset after the delivery report of its reply. `serial` waits for each report
+//! before the next record, `pipelined` does not wait. It trusts its requesters, limits nothing and survives no failure,
+//! so that only the cost of broker and client library is left.
 //!
-//! `pipelined` serves the reports on the loop's own thread, which is the least that can be done. `serial` cannot:
-//! rdkafka's `BaseProducer::poll` returns at its time-out and not at the first report, so that a thread of the
-//! client's own has to serve them.
+//! `pipelined` serves the reports on the loop's own thread, which is the cheapest way. `serial` cannot: rdkafka's
+//! `BaseProducer::poll` returns at its timeout, not at the first report, so another thread of the client serves them.
 //!
 //! It writes `ready` to standard error when it has its partitions.
 
@@ -30,10 +29,10 @@ use rdkafka::{ClientConfig, ClientContext, Message, Offset, TopicPartitionList};
 use tokio::signal::unix::{SignalKind, signal};
 
 const POLL: Duration = Duration::from_millis(100);
-/// Longer than the producer tries.
+/// Longer than the producer's timeout.
 const REPORT: Duration = Duration::from_secs(30);
 const SERVE: Duration = Duration::from_millis(1);
-/// As the bridge's.
+/// The same as the bridge's.
 const COMMIT_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Answers each record of a topic with status 200 and no value.
@@ -41,7 +40,7 @@ const COMMIT_INTERVAL: Duration = Duration::from_millis(200);
 struct Arguments {
     #[command(flatten)]
     member: common::Member,
-    /// Whether the next record waits for the report of the one before
+    /// Whether a record waits for the delivery report of the one before
     #[arg(long)]
     mode: Mode,
 }
@@ -52,7 +51,7 @@ enum Mode {
     Pipelined,
 }
 
-/// Which record a reply belongs to.
+/// Partition and offset of the record to which a reply belongs.
 type Place = (i32, i64);
 
 /// Passes delivery reports on.
@@ -70,15 +69,15 @@ impl ProducerContext for Reports {
             Ok(_) => Ok(*place),
             Err((error, _)) => Err(error.clone()),
         };
-        // Nobody listens any more once the loop has failed.
+        // It fails if the loop has failed and dropped the receiver.
         let _ = self.0.send(report);
     }
 }
 
-/// A record, and what its report brings back.
+/// A reply, with the place of its request, which comes back with the report.
 type Reply<'a> = BaseRecord<'a, [u8], [u8], Box<Place>>;
 
-/// The producer, by who serves its reports.
+/// The producer: polled by the loop, or with its own thread.
 enum Replies {
     Polled(BaseProducer<Reports>),
     Threaded(ThreadedProducer<Reports>),
@@ -94,7 +93,7 @@ impl Replies {
 
     #[expect(
         clippy::result_large_err,
-        reason = "rdkafka's own: the record comes back to be sent again"
+        reason = "rdkafka's own error, which has the record to send again"
     )]
     fn send<'a>(&self, reply: Reply<'a>) -> Result<(), (KafkaError, Reply<'a>)> {
         match self {
@@ -130,7 +129,7 @@ struct Echo {
     reports: mpsc::Receiver<Report>,
     topic: String,
     mode: Mode,
-    /// Of each partition: what was reported and not yet committed, as the next offset.
+    /// For each partition, the next offset after the last report, if it is not committed yet.
     done: HashMap<i32, i64>,
     in_flight: usize,
 }
@@ -189,7 +188,7 @@ impl Echo {
             if let Replies::Polled(producer) = &self.replies {
                 producer.poll(SERVE);
             }
-            // Ends with the channel's other end, which is as long-lived as the producer.
+            // The channel lives as long as the producer.
             let report = self.reports.recv_timeout(REPORT);
             self.note(report.context("no delivery report")?)?;
         }
@@ -204,7 +203,7 @@ impl Echo {
         Ok(())
     }
 
-    /// Reports come in the order of the replies, as there is one reply partition.
+    /// Reports come in the order of the replies, because there is one reply partition.
     fn note(&mut self, report: Report) -> anyhow::Result<()> {
         let (partition, offset) = report.context("producing")?;
         self.in_flight -= 1;
@@ -228,7 +227,7 @@ impl Echo {
     }
 }
 
-/// Produces the reply: status and the header that was asked for, to the topic that was named.
+/// Produces the reply, with the status and the requested header, to the requested topic.
 fn answer(replies: &Replies, request: &BorrowedMessage<'_>) -> anyhow::Result<()> {
     let headers = request.headers().context("a request without headers")?;
     let value = |name: &str| {

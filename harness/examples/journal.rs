@@ -1,8 +1,8 @@
-//! A service whose only work is to write down when each request starts and ends, for the tests of
-//! rolling restarts: an axum application over `kafka-bridge`, started as a process of its own.
+//! A service that only records when each request starts and ends, for the tests of rolling restarts. It is an axum
+//! application over `kafka-bridge` in its own process.
 //!
-//! One line an event, `start|end <nanoseconds> <key> <id>`, appended in one write; the clock is the
-//! machine's monotonic one, so that the lines of several instances can be put in order.
+//! Each event is one line, `start|end <nanoseconds> <key> <id>`, appended in one write. The clock is the machine's
+//! monotonic one, so that the lines of several instances can be put in order.
 
 mod common;
 
@@ -22,21 +22,21 @@ use kafka_bridge::{Bridge, Dispatch, EchoSetHeaderLayer, Operation};
 use rustix::time::{ClockId, clock_gettime};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Answers each record of a topic and keeps a journal of it.
+/// Answers each record of a topic, and keeps a journal.
 #[derive(Debug, Parser)]
 struct Arguments {
     #[command(flatten)]
     member: common::Member,
-    /// serial, tasks, keyed or partition
+    /// Dispatch mode: serial, tasks, keyed or partition
     #[arg(long)]
     dispatch: Dispatch,
-    /// The file to append to
+    /// File to append to
     #[arg(long)]
     journal: PathBuf,
-    /// Up to how many milliseconds a request takes
+    /// Longest time of a request, in milliseconds
     #[arg(long, default_value_t = 64)]
     work: u64,
-    /// Up to how many milliseconds a revoked partition waits for its requests
+    /// How long a revoked partition waits for its records, in milliseconds
     #[arg(long, default_value_t = 3000)]
     revoke: u64,
 }
@@ -45,7 +45,7 @@ struct Arguments {
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let member = &arguments.member;
-    // What a round that fails leaves behind; requests are in the journal.
+    // For rounds that fail. The journal has the requests.
     let level = std::env::var("RUST_LOG").unwrap_or_else(|_| "kafka_bridge=debug".to_owned());
     tracing_subscriber::fmt()
         .with_env_filter(level)
@@ -75,7 +75,7 @@ async fn main() -> anyhow::Result<()> {
         terminate.recv().await;
     };
     let ready = async move {
-        // Told once; the bridge goes on whether or not it was heard.
+        // Written once. The bridge goes on even if nobody reads it.
         if status.wait_for(|status| status.ready).await.is_ok() {
             let _ = writeln!(std::io::stderr(), "ready");
         }
@@ -90,7 +90,8 @@ async fn main() -> anyhow::Result<()> {
     }
 }
 
-/// Takes up to `--work` milliseconds, by the id, so that records overtake each other where nothing keeps their order.
+/// Takes up to `--work` milliseconds, depending on the id, so that records overtake each other unless their order is
+/// kept.
 async fn work(
     State((journal, longest)): State<(Arc<File>, u64)>,
     headers: HeaderMap,

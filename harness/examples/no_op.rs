@@ -1,5 +1,5 @@
-//! The bridge with an application that does nothing: what `harness limits` holds against the bare echo loop
-//! of `echo.rs`. It writes `ready` to standard error when it has its partitions.
+//! The bridge with an application that does nothing. `harness limits` compares it with the bare echo loop of `echo.rs`.
+//! It writes `ready` to standard error when it has its partitions.
 
 mod common;
 
@@ -17,10 +17,10 @@ use tokio::signal::unix::{SignalKind, signal};
 struct Arguments {
     #[command(flatten)]
     member: common::Member,
-    /// serial, tasks, keyed or partition
+    /// Dispatch mode: serial, tasks, keyed or partition
     #[arg(long)]
     dispatch: Dispatch,
-    /// How many records may be under way
+    /// Most records in flight
     #[arg(long, default_value_t = 1024)]
     max_in_flight: usize,
     /// How long each request takes, in milliseconds
@@ -59,14 +59,14 @@ async fn main() -> anyhow::Result<()> {
     let mut status = bridge.status();
     tokio::spawn(async move {
         if status.wait_for(|status| status.ready).await.is_ok() {
-            // Who waits for it finds out by a time-out too.
+            // If this fails, the caller notices by its timeout.
             let _ = writeln!(std::io::stderr(), "ready");
         }
     });
     let stop = async move {
         terminate.recv().await;
     };
-    // On a worker of the runtime, as order-service does: on the main thread each wake-up would cross threads.
+    // Spawned, as in order-service: on the main thread each wake-up would cross threads.
     tokio::spawn(bridge.with_graceful_shutdown(stop)).await??;
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! The experiments of `make peers` as one Markdown table and one picture: folders of experiments, the fewest users first.
+//! Writes the experiments of `make peers` as one Markdown table and one picture. Its arguments are the picture's file
+//! and the experiments' folders, the fewest users first.
 //!
 //! ```sh
 //! target/release/examples/peers_table results/peers.svg results/2026-*-native
@@ -12,7 +13,7 @@ use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-/// What `variants.json` of an experiment tells of each.
+/// A variant in an experiment's `variants.json`.
 #[derive(Deserialize)]
 struct Figures {
     name: String,
@@ -26,7 +27,7 @@ struct Figures {
     memory_mib: Option<f64>,
 }
 
-/// What `experiment.json` tells of the load.
+/// The load in an experiment's `experiment.json`.
 #[derive(Deserialize)]
 struct Load {
     users: u32,
@@ -47,7 +48,7 @@ fn main() -> Result<()> {
     ensure!(!all.is_empty(), "usage: peers_table FILE.svg FOLDER...");
     all.sort_by_key(|one| one.users);
     fs::write(&picture, svg(&all)).with_context(|| picture.clone())?;
-    // Who closes the pipe has read enough.
+    // The reader may close the pipe early, which is no failure.
     let _ = std::io::stdout().write_all(table(&all).as_bytes());
     Ok(())
 }
@@ -94,12 +95,12 @@ const LEFT: f64 = 64.0;
 const RIGHT: f64 = 596.0;
 const TOP: f64 = 44.0;
 const BOTTOM: f64 = 400.0;
-/// Colours that people who see no red or no green can tell apart (Okabe and Ito), then dashes.
+/// Colours that colour-blind people can distinguish (Okabe and Ito), and dashes.
 const COLOURS: [&str; 7] = [
     "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000",
 ];
 
-/// Requests a second over users, both as logarithms: a line for each service.
+/// Requests per second over users, with logarithmic scales and a line for each service.
 fn svg(all: &[Experiment]) -> String {
     let rates = all.iter().flat_map(|one| &one.variants);
     let rates = rates.filter_map(|one| one.requests_per_second);

@@ -1,7 +1,7 @@
-//! The orders service with a handler that works longer: what `harness simulate` holds against itself.
+//! The orders service with a slower handler, for `harness simulate`.
 //!
-//! It takes the flags of `order-service`, and `--spin NANOSECONDS`: for that long each request keeps its thread
-//! busy before the application sees it. With `--spin 0` it is the orders service.
+//! It takes the flags of `order-service`, and `--spin NANOSECONDS`: each request keeps its thread busy for that long
+//! before the application gets it. With `--spin 0` it is the orders service.
 
 use std::ffi::OsString;
 use std::time::{Duration, Instant};
@@ -24,7 +24,7 @@ fn main() -> anyhow::Result<()> {
     runtime.block_on(run::run_layered(cli, metrics, |app| slowed(app, spin)))
 }
 
-/// Takes the flag that the orders service does not know out of the arguments.
+/// Removes the flag that the orders service does not know from the arguments.
 fn take_spin(arguments: &mut Vec<OsString>) -> anyhow::Result<Duration> {
     let is_flag = |argument: &OsString| argument == "--spin";
     let Some(place) = arguments.iter().position(is_flag) else {

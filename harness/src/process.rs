@@ -144,7 +144,7 @@ impl Child {
     ///
     /// # Errors
     ///
-    /// When the operating system cannot tell.
+    /// Fails if the operating system cannot tell.
     pub fn try_wait(&mut self) -> Result<Option<ExitStatus>> {
         let status = self
             .process
@@ -160,7 +160,7 @@ impl Child {
     ///
     /// # Errors
     ///
-    /// When the operating system cannot tell.
+    /// Fails if the operating system cannot tell.
     pub async fn wait(&mut self) -> Result<ExitStatus> {
         let status = self
             .process
@@ -183,7 +183,7 @@ impl Child {
     ///
     /// # Errors
     ///
-    /// When the operating system cannot tell how it ended.
+    /// Fails if the operating system cannot tell how it ended.
     pub async fn stop(mut self, grace: Duration) -> Result<ExitStatus> {
         self.signal(Signal::TERM);
         match timeout(grace, self.wait()).await {

@@ -1,12 +1,12 @@
-//! A clock that is set does not matter: nothing that waits or measures asks the wall clock. Shown of the
-//! sources, since setting the machine's clock takes privileges that a test must not need.
+//! Setting the clock does no harm, because no wait and no measurement uses the wall clock. This test reads the sources,
+//! because setting the machine's clock needs privileges.
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What asks the wall clock, and what such a file does with it.
+/// The files that use the wall clock, and their reasons.
 const ALLOWED: [(&str, &str); 19] = [
     (
         "kafka-bridge/src/http/service.rs",
@@ -14,11 +14,11 @@ const ALLOWED: [(&str, &str); 19] = [
     ),
     (
         "kafka-bridge/src/kafka/token.rs",
-        "whether a token has expired, which its issuer says as a date",
+        "whether a token has expired: its issuer gives a date",
     ),
     (
         "kafka-bridge/src/kafka/token/tests.rs",
-        "tokens that have, and that have not",
+        "tokens that have expired, and tokens that have not",
     ),
     (
         "load-client/src/measure/recorder.rs",
@@ -35,7 +35,7 @@ const ALLOWED: [(&str, &str); 19] = [
     ),
     (
         "load-client/src/session/lead/mod.rs",
-        "where a run stands that is taken over: the log has the date of its start",
+        "the progress of a run that is taken over: the log has the date of its start",
     ),
     (
         "load-client/src/session/watch.rs",
@@ -43,7 +43,7 @@ const ALLOWED: [(&str, &str); 19] = [
     ),
     (
         "load-client/src/web/board.rs",
-        "when a run of the live page began and ended, for its time axis, and the present that it is shown against",
+        "the start and end of a run on the live page, and the present, for its time axis",
     ),
     (
         "load-client/src/report/exports.rs",
@@ -51,7 +51,7 @@ const ALLOWED: [(&str, &str); 19] = [
     ),
     (
         "load-client/src/report/run_file/mod.rs",
-        "the date of a run in its file, by which parts of a run are laid side by side",
+        "the date of a run in its file, to align the parts of a run",
     ),
     (
         "load-client/src/program/whole.rs",
@@ -61,11 +61,11 @@ const ALLOWED: [(&str, &str); 19] = [
     ("load-client/src/compare/run.rs", "that date"),
     (
         "load-client/src/compare/notices.rs",
-        "that date, for whether the runs were made in turns",
+        "that date, to see whether the runs took turns",
     ),
     (
         "load-client/src/compare/read/series.rs",
-        "that date, for whether two files are one measurement",
+        "that date, to see whether two files are one measurement",
     ),
     (
         "load-client/src/compare/read/sidecar.rs",
@@ -89,7 +89,7 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Sources of the crates below `root` that name a wall clock.
+/// Sources of the crates below `root` that use a wall clock.
 fn that_ask(root: &Path) -> Vec<String> {
     let mut files = Vec::new();
     for part in ["kafka-bridge", "order-service", "load-client"] {
@@ -111,6 +111,6 @@ fn only_dates_of_reports_come_from_the_wall_clock() {
     let mut allowed = ALLOWED.map(|(file, _why)| file);
     found.sort();
     allowed.sort_unstable();
-    let told = "use Instant, or say here what the date is for; and what asks no more is not listed";
+    let told = "use Instant, or add the file and its reason to ALLOWED; remove files that no longer use the clock";
     assert_eq!(found, allowed, "{told}");
 }

@@ -1,4 +1,4 @@
-//! The built program's command line: variables beside flags, and the URL of the broker.
+//! The program's command line: variables and flags together, and the URL of the broker.
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::process::{Command, Output};

@@ -1,5 +1,5 @@
-//! Experiments over any commands: what they find in their environment, what goes wrong with them, revisions of a
-//! repository, and that nothing of theirs survives.
+//! Experiments with any commands: their environment, their failures, revisions of a repository, and that no process of
+//! them survives.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -11,11 +11,11 @@ use std::process::Command;
 
 use support::{Harness, complaint, json};
 
-/// A bare loop that answers, an example of this crate.
+/// The bare echo loop, an example of this crate.
 const ECHO: &str =
     "{programs}/examples/echo --kafka {kafka-url} --group-id {group} --topic {topic}";
 
-/// Short runs of two commands, with the properties that the brokers of the stack under test need.
+/// Short runs of two commands, with the properties for the brokers of the stack under test.
 fn compare(harness: &Harness, baseline: &str, changed: &str) -> Command {
     let mut command = harness.on_stack("experiment", &["--trials", "1", "--topic", "requests"]);
     command.args(["--baseline", baseline, "--changed", changed]);
@@ -103,7 +103,7 @@ fn processor_time_is_that_after_the_warm_up() {
         json(&run)["usage"]["cpu_seconds"].as_f64().unwrap()
     };
     let (whole, end) = (used("0s"), used("2800ms"));
-    // A fifteenth of the time, and the clock that tells it has ticks of 10 ms.
+    // A fifteenth of the time. The clock of processor time has ticks of 10 ms.
     assert!(end < whole / 2.0 + 0.02, "{end} s of {whole} s");
 }
 
@@ -128,7 +128,7 @@ fn three_variants_of_a_file_are_compared_as_it_says_until_it_is_decided() {
     fs::write(&file, format!("{settings}{variants}")).unwrap();
     let mut command = harness.on_stack("experiment", &["--file", "own.toml"]);
     let output = command.output().unwrap();
-    // A copy of the baseline is not faster than it by half.
+    // A copy of the baseline is not twice as fast.
     assert_eq!(output.status.code(), Some(4), "{}", complaint(&output));
     let told = complaint(&output);
     assert!(told.contains("--fail-on not-faster: two: "), "{told}");

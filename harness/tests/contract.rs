@@ -1,4 +1,4 @@
-//! The wire contract against a broker and a store: what a requester sees for good and for bad input.
+//! The wire contract with a broker and a store: the replies to good and bad input.
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
@@ -100,7 +100,7 @@ async fn unusual_records_get_their_answer_and_the_next_one_is_served() {
         .await;
     assert_eq!(requester.next_reply().await.status(), "415");
 
-    // Not exactly one header each: answered, and nothing echoed.
+    // These do not name exactly one header: the request is answered, and nothing is echoed.
     for wish in [
         &b"a: 1\r\nb: 2"[..],
         b"novalue",
@@ -121,7 +121,7 @@ async fn unusual_records_get_their_answer_and_the_next_one_is_served() {
         );
     }
 
-    // Too many headers: answered if the return address is among those that are read at all.
+    // Too many headers: the request is answered if the return address is among those that are read.
     let names: Vec<String> = (0..2000).map(|number| format!("x-{number}")).collect();
     let mut many: Vec<(&str, &[u8])> = vec![reply_to];
     many.extend(names.iter().map(|name| (name.as_str(), &b"v"[..])));
@@ -134,7 +134,7 @@ async fn unusual_records_get_their_answer_and_the_next_one_is_served() {
         .send_raw("hidden", Some(ORDER.as_bytes()), &many)
         .await;
 
-    // No answer is possible or allowed: nothing comes, and the record behind is served.
+    // No reply is possible or allowed: nothing comes, and the next record is served.
     requester
         .send_raw("silent", Some(ORDER.as_bytes()), &[])
         .await;
@@ -212,11 +212,11 @@ async fn a_store_that_is_down_is_answered_with_503_until_it_is_back() {
     );
 
     let store = support::start_store(port, folder.path());
-    // The connection mends itself; how many requests that takes is not part of the contract.
+    // The service reconnects by itself. How many requests that takes is not part of the contract.
     for attempt in 0.. {
         assert!(
             attempt < 100,
-            "the store is back, the service does not use it"
+            "the store is back, but the service does not use it"
         );
         if requester
             .ask(&format!("back-{attempt}"), ORDER)
@@ -233,7 +233,7 @@ async fn a_store_that_is_down_is_answered_with_503_until_it_is_back() {
     stack.stop().await.unwrap();
 }
 
-/// With the time-outs the other way round the requester would be told 504.
+/// If the timeouts were the other way round, the requester would get 504.
 #[tokio::test]
 async fn a_store_that_stalls_is_told_within_the_stores_own_timeout_and_logged_as_json() {
     let stack = stack().await;
@@ -267,7 +267,7 @@ async fn a_store_that_stalls_is_told_within_the_stores_own_timeout_and_logged_as
     stack.stop().await.unwrap();
 }
 
-/// Done with `kcat` alone, a client that is not ours: the seed's headers in, the seed's reply out.
+/// Only with `kcat`, an independent client: it sends the seed's headers, and gets the seed's reply.
 #[tokio::test]
 async fn kcat_gets_the_seeds_reply() {
     let stack = stack().await;
@@ -307,8 +307,8 @@ async fn kcat_gets_the_seeds_reply() {
     stack.stop().await.unwrap();
 }
 
-/// rdkafka panics on such a name when it reads it, and cannot write one. What is behind ten of them counts,
-/// and nothing is printed.
+/// rdkafka panics when it reads such a name, and cannot write one. The record behind ten of them is answered, and
+/// nothing is printed.
 #[tokio::test]
 async fn h10_kcat_record_with_binary_header_names_is_answered_quietly() {
     let stack = stack().await;

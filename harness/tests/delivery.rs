@@ -1,5 +1,5 @@
-//! Nothing is lost against a broker: a graceful stop, a rebalance, kill -9 and a stalled store, each
-//! under load that goes on until the event is over.
+//! Nothing is lost with a broker: a graceful stop, a rebalance, kill -9 and a stalled store, each one under load that
+//! goes on until the event is over.
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
@@ -16,8 +16,8 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 const MODES: [&str; 3] = ["serial", "tasks", "keyed"];
-/// Long enough for an offset commit (five times a second) to fall into it, and below the 2 s after which
-/// the service answers 503.
+/// Long enough for an offset commit (five per second) during the stall, and below the 2 s after which the service
+/// answers 503.
 const STALL: Duration = Duration::from_millis(1500);
 
 async fn stack() -> Stack {
@@ -28,8 +28,7 @@ async fn stack() -> Stack {
 
 fn options(mode: &str, group: &str) -> ServiceOptions {
     let program = PathBuf::from(env!("CARGO_BIN_EXE_harness")).with_file_name("order-service");
-    // The shortest session that a broker allows by default, so that the group soon gives up a
-    // member that was killed.
+    // The shortest session timeout that a broker allows by default, so that the group soon removes a killed member.
     let session = ["-X", "session.timeout.ms=6000"].map(str::to_owned);
     ServiceOptions {
         program: Some(program),
@@ -41,7 +40,7 @@ fn options(mode: &str, group: &str) -> ServiceOptions {
     }
 }
 
-/// Sends one request after the other until it is told to stop; returns their ids.
+/// Sends one request after the other until it is stopped. Returns their ids.
 async fn load(requester: &Requester, stop: &CancellationToken) -> Vec<String> {
     let mut ids = Vec::new();
     while !stop.is_cancelled() {
@@ -97,8 +96,7 @@ async fn h1_a_kill_with_work_in_flight_loses_no_request_and_no_reply() {
         let over = CancellationToken::new();
         let (ids, ()) = tokio::join!(load(&requester, &over), async {
             sleep(Duration::from_millis(1200)).await;
-            // Commits go on while nothing can be finished: one that passes what is in flight loses
-            // it here.
+            // Commits go on while no request can finish. A commit that passes a record in flight would lose it here.
             support::stall(&stack, STALL);
             sleep(STALL - Duration::from_millis(200)).await;
             first.child().signal(Signal::KILL);
@@ -141,8 +139,8 @@ async fn instances_that_come_and_go_under_load_answer_each_request() {
         });
         requester.replies_to(&ids).await;
         second.stop().await.unwrap();
-        // librdkafka's mock refuses every commit while a group forms, also that of a partition which
-        // is being revoked; its records are then repeated. Apache Kafka takes it.
+        // librdkafka's mock refuses all commits during a rebalance, also those of a revoked partition, whose records
+        // are then repeated. Apache Kafka accepts them.
         if support::stack_kind() == StackKind::Native {
             let total = requester.replies_in_all();
             assert_eq!(
@@ -168,7 +166,7 @@ async fn h8_a_stalled_store_pauses_intake_and_everything_is_answered_after_it() 
         let service = Service::start(&stack, options).await.unwrap();
         let over = CancellationToken::new();
         let (ids, ()) = tokio::join!(load(&requester, &over), async {
-            // Again where a slow machine sends too few requests to fill the buffers meanwhile.
+            // Repeated, because a slow machine may send too few requests to fill the buffers.
             for _ in 0..30 {
                 support::stall(&stack, STALL);
                 sleep(STALL + Duration::from_millis(200)).await;
@@ -193,7 +191,7 @@ async fn h8_a_stalled_store_pauses_intake_and_everything_is_answered_after_it() 
     stack.stop().await.unwrap();
 }
 
-/// librdkafka keeps the pause of a partition that is revoked meanwhile.
+/// librdkafka keeps the pause of a partition that is revoked while paused.
 #[tokio::test]
 async fn a_partition_that_was_revoked_while_paused_is_served_when_it_comes_back() {
     let stack = stack().await;
@@ -204,7 +202,7 @@ async fn a_partition_that_was_revoked_while_paused_is_served_when_it_comes_back(
         .arguments
         .extend(["--max-in-flight", "4"].map(str::to_owned));
     let first = Service::start(&stack, first).await.unwrap();
-    // The newcomer has a store of its own, because the first one's is stalled when it joins.
+    // The new member has another store, because the first one's is stalled when it joins.
     let folder = tempfile::tempdir().unwrap();
     let port = free_port().unwrap();
     let store = support::start_store(port, folder.path());
@@ -221,10 +219,10 @@ async fn a_partition_that_was_revoked_while_paused_is_served_when_it_comes_back(
         over.cancel();
         second
     });
-    // The first one has resumed when all is answered; only then do the partitions come back.
+    // When all is answered, the first member has resumed. Only then do the partitions come back.
     requester.replies_to(&ids).await;
     second.stop().await.unwrap();
-    // Enough for each of the partitions.
+    // Enough for all partitions.
     let later: Vec<String> = (0..100).map(|number| format!("later-{number}")).collect();
     for id in &later {
         requester.send(id, ORDER).await;

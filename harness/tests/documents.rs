@@ -1,13 +1,13 @@
-//! Files that the documents name are there, and links lead somewhere: a reader who follows a path finds it.
+//! All files that the documents name exist, and all links lead to a target.
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Folders of what is built, of what runs write, and of git.
+/// Folders without sources: builds, results, and git.
 const NOT_SOURCES: [&str; 3] = ["target", "results", ".git"];
-/// What tells of the past, whose files may be gone, or of where others keep theirs.
+/// Documents about the past, whose files may be gone, or about files of other projects.
 const NOT_OF_NOW: [&str; 4] = [
     "CHANGELOG.md",
     "docs/adr/",
@@ -30,12 +30,12 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The paths that a document shows as code: those with a folder and a known end.
+/// The paths in code spans: those with a folder and a known file extension.
 fn named(text: &str) -> impl Iterator<Item = &str> {
     let is_path = |word: &&str| {
         let of_path = |c: char| c.is_ascii_alphanumeric() || "_-./".contains(c);
         let end = word.rsplit_once('.').map(|(_, end)| end);
-        // From the root of a service, or of a machine.
+        // An absolute path belongs to a service or a machine.
         let is_relative = word.contains('/') && !word.starts_with('/');
         is_relative && word.chars().all(of_path) && end.is_some_and(|end| ENDS.contains(&end))
     };
@@ -55,7 +55,7 @@ fn each_file_that_a_document_names_exists() {
         }
         for path in named(&fs::read_to_string(document).unwrap()) {
             looked_at += 1;
-            // By its end, as most are named within their crate. What runs write is in no folder of sources.
+            // The end of the path counts, because most paths are relative to their crate. Results are no sources.
             let is_there = all.iter().any(|file| file.ends_with(path));
             if !is_there && !path.starts_with("results/") {
                 missing.push(format!("{name}: {path}"));
@@ -66,10 +66,14 @@ fn each_file_that_a_document_names_exists() {
         looked_at > 50,
         "only {looked_at} paths: the documents are elsewhere"
     );
-    assert_eq!(missing, Vec::<String>::new(), "documents name what is gone");
+    assert_eq!(
+        missing,
+        Vec::<String>::new(),
+        "documents name missing files"
+    );
 }
 
-/// The lines of a page outside of its blocks.
+/// The lines of a page outside its code blocks.
 fn prose(text: &str) -> impl Iterator<Item = &str> {
     let mut is_prose = true;
     text.lines().filter(move |line| {
@@ -79,7 +83,7 @@ fn prose(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The targets of a page's links, those of pictures and of references included.
+/// The targets of a page's links, also of pictures and references.
 fn links(text: &str) -> Vec<String> {
     let joined = prose(text).collect::<Vec<_>>().join("\n");
     let inline = joined.split("](").skip(1);

@@ -1,5 +1,5 @@
-//! The commands end to end, with the real service and load client: what they print, what they leave behind,
-//! and that nothing of theirs survives them.
+//! The commands end to end, with the real service and load client: their output, their files, and that no process
+//! survives them.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -14,7 +14,7 @@ use support::{Harness, complaint, json, run_topics, send, stack_kind};
 
 const SHORT: [&str; 6] = ["--run-time", "2s", "--warm-up", "0s", "--rehearsal", "0s"];
 
-/// One run of `tasks`, begun at once.
+/// One run of `tasks`, without a wait before.
 const BENCH: [&str; 6] = [
     "--variant",
     "tasks",
@@ -183,7 +183,7 @@ fn ctrl_c_stops_service_load_store_and_broker() {
     harness.assert_nothing_left();
     assert!(
         !harness.folder.path().join("results/latest").exists(),
-        "half an experiment became the latest"
+        "an unfinished experiment became the latest"
     );
 }
 
@@ -195,7 +195,7 @@ fn a_second_ctrl_c_kills_what_does_not_end_and_says_what_may_be_left() {
     command.args(["--load-client", stubborn]);
     let running = harness.start_until(command, "starting stack");
     support::wait_for("the load client that ignores signals", || {
-        // Seen by what it does next: a signal that comes before it ignores them ends it.
+        // Its `sleep` shows that it ignores signals now. An earlier signal would end it.
         !harness.processes(&["sleep"]).is_empty()
     });
     let log = harness.folder.path().join("stderr.log");
@@ -283,7 +283,7 @@ fn a_program_that_cannot_start_shows_its_log() {
     harness.assert_nothing_left();
 }
 
-/// The mock broker cannot create topics for an outsider, so `make test` skips this name on it.
+/// The mock broker has no request to create topics, so `make test` skips this name on it.
 #[tokio::test]
 async fn apache_kafka_only_an_external_stack_gets_its_topics_removed_and_its_password_kept() {
     let stack = Stack::start(StackKind::Native, StackOptions::default())
@@ -323,7 +323,7 @@ async fn apache_kafka_only_an_external_stack_gets_its_topics_removed_and_its_pas
     stack.stop().await.unwrap();
 }
 
-/// Named as the test above, and for the same reason.
+/// It has such a name for the same reason as the test above.
 #[tokio::test]
 async fn apache_kafka_only_an_interrupted_or_failed_run_removes_its_topics_from_an_external_stack()
 {
@@ -372,7 +372,7 @@ fn wait_for_no_run_topics(stack: &Stack) {
     support::wait_for("the topics to go", || run_topics(stack).is_empty());
 }
 
-/// All files in the folder and below that contain the text.
+/// All files in the folder, and below it, that contain the text.
 fn files_with(folder: &Path, text: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder)
         .unwrap()

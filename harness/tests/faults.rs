@@ -1,5 +1,5 @@
-//! A short form of the fault suite: a few quick rounds, always against Apache Kafka, run as a user runs
-//! them. The long form is `make faults ROUNDS=50`.
+//! A short form of the fault suite: a few quick rounds, always on Apache Kafka, through the command line. The long form
+//! is `make faults ROUNDS=50`.
 
 mod support;
 
@@ -35,7 +35,7 @@ fn apache_kafka_only_nothing_is_lost_while_service_store_and_connections_fail() 
         assert!(figures["commits"].as_u64().unwrap() > 8, "{round}");
         assert_eq!(figures["lost"], 0, "{round}");
     }
-    // Each alone, then a mix.
+    // First each fault alone, then a mix.
     assert!(rounds[3]["round"]["faults"].as_array().unwrap().len() > 1);
     assert!(table.contains("| broker-cut"), "{table}");
     assert!(
@@ -71,7 +71,7 @@ fn apache_kafka_only_nothing_is_lost_while_a_cluster_loses_and_elects_leaders() 
             (&0.into(), &0.into())
         );
     }
-    // A broker was killed, and has a log of its second start.
+    // A broker was killed, and its second start has a log.
     let logs = std::fs::read_dir(harness.folder.path().join("logs/stack")).unwrap();
     let names: Vec<String> = logs
         .map(|log| log.unwrap().file_name().into_string().unwrap())
@@ -104,7 +104,7 @@ fn a_seed_makes_the_same_plan_and_another_stack_is_refused() {
     assert_ne!(plan("3"), plan("4"));
     assert_eq!(plan("3").lines().count(), 40);
 
-    // Standard output is the JSON's, and no log filter silences the text.
+    // Standard output has only the JSON, and no log filter hides the text.
     let arguments = ["faults", "--dry-run", "--rounds", "40", "--seed", "3"];
     let mut aside = harness.command(&[&arguments[..], &["--json", "-"]].concat());
     let output = aside.env("RUST_LOG", "off").output().unwrap();
@@ -123,7 +123,7 @@ fn a_seed_makes_the_same_plan_and_another_stack_is_refused() {
         ),
         (
             &["up", "--brokers", "3"],
-            "--brokers 3 goes with --stack native",
+            "--brokers 3 needs --stack native",
         ),
     ] {
         let refused = harness.command(arguments).output().unwrap();

@@ -1,7 +1,7 @@
-//! A flood of requests while the store answers nobody: memory stays flat, the group keeps its member,
-//! and everything is answered when the store is back (hazards H8, H20 and H21).
+//! A flood of requests while the store does not answer: memory stays flat, the group keeps its member, and all requests
+//! are answered when the store is back (hazards H8, H20 and H21).
 //!
-//! `FLOOD_RECORDS` sets the size; the resident memory that was seen is printed.
+//! `FLOOD_RECORDS` sets the size. The test prints the resident memory.
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
@@ -20,11 +20,11 @@ use sender::Sender;
 use support::requester::{ORDER, Requester};
 use tokio::time::sleep;
 
-/// Longer than the poll interval below, which a member that does not poll would not survive.
+/// Longer than the poll interval below: the group would remove a member that does not poll.
 const STALL: Duration = Duration::from_secs(12);
-/// How much more than an idle service may be resident, however long the flood is: what is in flight,
-/// and what librdkafka fetches ahead (`queued.max.messages.kbytes`, 16 MiB and its bookkeeping), which
-/// comes when it comes. The flood is 100 MB.
+/// Most memory above that of an idle service, in bytes, for any length of the flood. It covers records in flight, and
+/// those that librdkafka fetches ahead at any time (`queued.max.messages.kbytes`, 16 MiB and its bookkeeping). The
+/// flood has 100 MB.
 const MOST: u64 = 64 << 20;
 
 fn records() -> usize {
@@ -57,7 +57,7 @@ fn options() -> ServiceOptions {
     }
 }
 
-/// Bytes that a process has in memory.
+/// Memory of a process, in bytes.
 fn resident(process: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
     let line = status
@@ -68,7 +68,7 @@ fn resident(process: u32) -> u64 {
     kibibytes << 10
 }
 
-/// Looks at the memory until the time is over; returns the least and the most.
+/// Samples the memory until the time is over. Returns the least and the most.
 async fn watch(process: u32, time: Duration) -> (u64, u64) {
     let end = tokio::time::Instant::now() + time;
     let mut seen = (u64::MAX, 0);
@@ -91,7 +91,7 @@ async fn h8_h20_h21_apache_kafka_only_a_flood_with_a_stalled_store_keeps_memory_
     let process = service.child().id().unwrap();
     let idle = resident(process);
 
-    // Blanks around the order: 2 KiB a record, 100 MB in all, and each order as small as ever.
+    // Blanks behind the order: a record has 2 KiB, all have 100 MB, and the stored order is small.
     let body = format!("{ORDER}{}", " ".repeat(2048 - ORDER.len()));
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", stack.bootstrap_servers());

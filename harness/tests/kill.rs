@@ -1,8 +1,8 @@
-//! kill -9 under load: the service is killed at random instants while a client sends, and started
-//! again. Each request gets a reply and has its order in the store, exactly one (hazards H1 and H19).
+//! kill -9 under load: the service is killed at random times while a client sends, and started again. Each request gets
+//! a reply, and has exactly one order in the store (hazards H1 and H19).
 //!
-//! `ROUNDS=20` repeats it; each round prints the share of replies beyond the first. `SEED` repeats
-//! the instants of an earlier run.
+//! `ROUNDS=20` repeats it. Each round prints the share of replies beyond the first. `SEED` repeats the times of an
+//! earlier run.
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 const KILLS: u64 = 3;
 
-/// Numbers that follow from a seed, so that a round can be had again.
+/// Random numbers that a seed decides, so that a round can be repeated.
 struct Chance {
     seed: u64,
     drawn: u64,
@@ -49,8 +49,8 @@ fn options(stack: &Stack, dispatch: &str, name: &str) -> ServiceOptions {
     let program = PathBuf::from(env!("CARGO_BIN_EXE_harness")).with_file_name("order-service");
     let mut arguments = vec!["-X".to_owned(), "session.timeout.ms=6000".to_owned()];
     if stack.kind() == StackKind::Native {
-        // A member of a fixed name takes its partitions over from its killed self at once, and does
-        // not wait until the group gives that one up (KIP-345).
+        // A static member gets the partitions of its killed predecessor at once, without a wait for the session timeout
+        // (KIP-345).
         arguments.extend(["-X".to_owned(), format!("group.instance.id={name}")]);
     }
     ServiceOptions {
@@ -63,11 +63,11 @@ fn options(stack: &Stack, dispatch: &str, name: &str) -> ServiceOptions {
     }
 }
 
-/// Sends requests of ten keys until it is told to stop; returns their ids.
+/// Sends requests with ten keys until it is stopped. Returns their ids.
 async fn load(requester: &Requester, name: &str, stop: &CancellationToken) -> Vec<String> {
     let mut ids = Vec::new();
     while !stop.is_cancelled() {
-        // Of this round alone, or the keys would be those of an earlier round's orders.
+        // New in each round. Otherwise the keys would be those of an earlier round's orders.
         let id = format!("{name}-{}", ids.len());
         let echo = format!("x-request-id:{id}");
         let headers: [(&str, &[u8]); 3] = [
@@ -85,7 +85,7 @@ async fn load(requester: &Requester, name: &str, stop: &CancellationToken) -> Ve
     ids
 }
 
-/// Kills and restarts; sometimes while the store answers nobody, so that much is in flight.
+/// Kills and restarts the service, sometimes while the store does not answer, so that many records are in flight.
 async fn kill_repeatedly(stack: &Stack, options: &ServiceOptions, chance: &mut Chance) -> Service {
     let mut service = Service::start(stack, options.clone()).await.unwrap();
     for _ in 0..KILLS {
@@ -137,7 +137,7 @@ async fn round(stack: &Stack, dispatch: &str, number: usize, seed: u64) {
     ));
 }
 
-/// Collects replies by the id that they echo until each request has one.
+/// Collects replies by their echoed id, until each request has one.
 async fn replies(requester: &Requester, ids: &[String]) -> BTreeMap<String, Vec<Reply>> {
     let mut replies: BTreeMap<String, Vec<Reply>> = BTreeMap::new();
     while !ids.iter().all(|id| replies.contains_key(id)) {
@@ -151,7 +151,7 @@ async fn replies(requester: &Requester, ids: &[String]) -> BTreeMap<String, Vec<
     replies
 }
 
-/// Returns the orders that the replies name: one for each request, however often it was answered.
+/// Returns the orders in the replies: one for each request, even if it was answered several times.
 fn orders(replies: &BTreeMap<String, Vec<Reply>>, context: &str) -> BTreeSet<String> {
     let mut orders = BTreeSet::new();
     for (id, replies) in replies {

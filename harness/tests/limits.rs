@@ -1,5 +1,4 @@
-//! `harness limits` end to end: what it prints, what it leaves behind, and that the floor answers as the
-//! bridge does.
+//! `harness limits` end to end: its output, its files, and that the floor answers like the bridge.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -38,7 +37,7 @@ fn a_short_run_holds_the_bridge_against_its_floors() {
         "echo-pipelined",
         "echo-serial",
     ];
-    // Under 10 users, and in an open loop.
+    // With 10 users, and in an open loop.
     assert_eq!(subjects, expected.map(|name| [name; 2]).concat());
     for cell in cells {
         assert_eq!(cell["failures"], 0, "{cell}");
@@ -60,7 +59,7 @@ fn a_short_run_holds_the_bridge_against_its_floors() {
         "{shown}"
     );
     assert!(shown.contains("| bridge-serial / echo-serial |"), "{shown}");
-    // On a busy machine the load client is the bottleneck of some cells, which judge nothing.
+    // On a busy machine the load client is the bottleneck of some cells, which do not count.
     let ratios = report["ratios"].as_array().unwrap();
     for metric in ["throughput", "p50", "p99"] {
         let drawn = fs::read_to_string(folder.join(format!("{metric}.svg"))).unwrap();

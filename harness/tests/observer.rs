@@ -1,5 +1,5 @@
-//! What the load client must see on Apache Kafka, and librdkafka's mock cluster does not have: partitions that
-//! are added while it runs, and topics that it creates for itself.
+//! The load client on Apache Kafka, with features that librdkafka's mock cluster does not have: partitions that are
+//! added during a run, and topics that the client creates.
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
@@ -28,7 +28,7 @@ const REQUESTS: &str = "createOrder";
 const REPLIES: &str = "createOrder.reply";
 const LOOK: Duration = Duration::from_secs(10);
 
-/// `None` on the mock cluster, which can do none of this.
+/// `None` on the mock cluster, which lacks these features.
 async fn stack() -> Option<Stack> {
     if stack_kind() != StackKind::Native {
         return None;
@@ -37,7 +37,7 @@ async fn stack() -> Option<Stack> {
     Some(stack.unwrap())
 }
 
-/// Runs the load client to its end; answers its output, with its summary.
+/// Runs the load client to its end. Returns its output and its summary.
 async fn load(stack: &Stack, folder: &Path, arguments: &[&str]) -> (Output, Value) {
     let program = PathBuf::from(env!("CARGO_BIN_EXE_harness")).with_file_name("load-client");
     let file = folder.join("run.json");
@@ -59,7 +59,7 @@ fn config(stack: &Stack) -> ClientConfig {
     config
 }
 
-/// Answers requests on partition 0 until so many were asked, and then on a new partition.
+/// Answers requests on partition 0 until this number has come, and then on a new partition.
 fn serve(config: &ClientConfig, before: usize, stop: &AtomicBool, grow: impl FnOnce()) {
     let mut producer: BaseProducer = config.create().unwrap();
     let consumer: BaseConsumer = config.clone().set("group.id", "unused").create().unwrap();
@@ -79,7 +79,7 @@ fn serve(config: &ClientConfig, before: usize, stop: &AtomicBool, grow: impl FnO
         {
             grow();
             partition = 1;
-            // One that has not looked at the topic before.
+            // A new producer, which has not seen the topic before.
             producer = config.create().unwrap();
             support::wait_for("the new partition", || {
                 let told = producer.client().fetch_metadata(Some(REPLIES), LOOK);

@@ -1,11 +1,9 @@
-//! Three instances, eight partitions, a hundred keys, ten thousand records; half way each instance is
-//! stopped and replaced in turn, under load. Nothing may be lost, and `keyed` keeps its promises
-//! (hazards H5 and H13).
+//! Three instances, eight partitions, a hundred keys, ten thousand records. Half way, each instance is stopped and
+//! replaced, one after the other, under load. Nothing may be lost, and `keyed` keeps its promises (hazards H5 and H13).
 //!
-//! `ROUNDS=20` repeats it, `WORK_MS=256` makes requests take up to so long (64 by default) and
-//! `REVOKE_MS=500` lets a revoked partition wait up to so long for its records (3000 by default). Each
-//! round prints what that trades: the share of records that were handled twice, and the longest time that a
-//! key stood still.
+//! `ROUNDS=20` repeats it. `WORK_MS=256` is the longest time of a request (default 64). `REVOKE_MS=500` is how long a
+//! revoked partition waits for its records (default 3000). Each round prints the effect of these values: the share of
+//! records that were handled twice, and the longest time without progress of a key.
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
@@ -29,11 +27,11 @@ use tokio::time::{Instant, sleep};
 const INSTANCES: usize = 3;
 const PARTITIONS: i32 = 8;
 const RECORDS: usize = 10_000;
-/// Repeats that a graceful restart may cause, as a share of all records.
+/// Most repeats after a graceful restart, as a share of all records.
 const MAX_DUPLICATES: f64 = 0.001;
 const STOP_GRACE: Duration = Duration::from_secs(25);
 
-/// One round: its topic, its group, and where its instances write.
+/// One round: its topic, its group, and its folder.
 struct Round<'a> {
     stack: &'a Stack,
     name: String,
@@ -47,7 +45,7 @@ impl Round<'_> {
         self.folder.join(format!("{}.journal", self.name))
     }
 
-    /// Starts an instance and waits until it is a member of the group.
+    /// Starts an instance, and waits until it is a member of the group.
     async fn instance(&mut self) -> Child {
         self.started += 1;
         let log = self
@@ -70,7 +68,7 @@ impl Round<'_> {
         arguments.extend(["--work", &work]);
         let revoke = std::env::var("REVOKE_MS").unwrap_or_else(|_| "3000".to_owned());
         arguments.extend(["--revoke", &revoke]);
-        // So that the group notices those who come sooner than after the usual 3 s.
+        // So that the group notices a new member sooner than after the default 3 s.
         arguments.extend([
             "-X",
             "heartbeat.interval.ms=500",
@@ -103,7 +101,7 @@ impl Round<'_> {
         config
     }
 
-    /// Waits until every offset that was produced is committed.
+    /// Waits until all produced offsets are committed.
     async fn until_all_is_committed(&self, sent: &[(String, String)]) {
         let consumer: BaseConsumer = self.client().create().unwrap();
         let limit = Duration::from_secs(30);
@@ -129,7 +127,7 @@ impl Round<'_> {
                 return;
             }
             if Instant::now() >= deadline {
-                // A position that was set back, or a partition that nobody serves?
+                // The journal shows the cause: a position that was reset, or a partition without an owner.
                 let journal = std::fs::read_to_string(self.journal()).unwrap();
                 let lost = oracles::lost(sent, &oracles::read(&journal)).len();
                 panic!(
@@ -143,7 +141,7 @@ impl Round<'_> {
     }
 }
 
-/// Stops and replaces each instance in turn.
+/// Stops and replaces each instance, one after the other.
 async fn replace_all(round: &mut Round<'_>, instances: &mut Vec<Child>) {
     for _ in 0..INSTANCES {
         let status = instances.remove(0).stop(STOP_GRACE).await.unwrap();
@@ -160,7 +158,7 @@ async fn round(stack: &Stack, dispatch: &str, number: usize) {
         .await
         .unwrap();
     let mut folder = tempfile::tempdir().unwrap();
-    // What a round that fails leaves behind: the journal and each instance's log.
+    // After a failure, the journal and the logs stay.
     folder.disable_cleanup(true);
     let mut round = Round {
         stack,
@@ -178,7 +176,7 @@ async fn round(stack: &Stack, dispatch: &str, number: usize) {
     sender.send(RECORDS / 2).await;
     {
         let mut replacing = std::pin::pin!(replace_all(&mut round, &mut instances));
-        // Under load to the end, however long the restarts take; then the rest.
+        // Under load until the restarts end, then the rest.
         loop {
             let left = RECORDS - sender.sent.len();
             tokio::select! {

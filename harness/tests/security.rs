@@ -1,5 +1,5 @@
-//! Passwords over TLS against Apache Kafka: all three programs get through with the right one and the right
-//! authority, none with a wrong one, and the password is in no log and no command line.
+//! Passwords over TLS with Apache Kafka: all three programs connect with the right password and authority, none with a
+//! wrong one, and no log and no command line shows the password.
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
@@ -22,18 +22,18 @@ async fn secure_stack() -> Stack {
     Stack::start(StackKind::Native, options).await.unwrap()
 }
 
-/// The URL of the secure listener, in parts so that each may be wrong.
+/// The URL of the secure listener, from parts, so that a test can make each part wrong.
 fn url(listener: &SecureListener, login: &Login, parameters: &str, ca: &Path) -> String {
     let Login { user, password } = login;
     let (servers, ca) = (listener.servers(), ca.display());
     format!("kafka+sasl://{user}:{password}@{servers}?{parameters}&ca={ca}")
 }
 
-/// The two users, each with what the URL says of its mechanism.
+/// The two users, each with the URL's parameter for its mechanism.
 fn logins(listener: &SecureListener) -> [(&'static str, &Login); 2] {
     [
         ("mechanism=PLAIN", &listener.plain),
-        // The default is the other one.
+        // SCRAM is the default mechanism.
         ("security=tls", &listener.scram),
     ]
 }
@@ -43,7 +43,7 @@ fn program(name: &str) -> PathBuf {
 }
 
 fn options(prefix: &str, url: String) -> ServiceOptions {
-    // All that librdkafka can be made to say of itself.
+    // All debug output of librdkafka.
     let talkative = ["--log", "debug", "-X", "debug=all"].map(str::to_owned);
     ServiceOptions {
         program: Some(program("order-service")),
@@ -58,7 +58,7 @@ fn log_of(service: &mut Service) -> String {
     fs::read_to_string(service.child().log()).unwrap()
 }
 
-/// Whether some process of this machine, the test itself aside, shows the text on its command line.
+/// Whether another process of this machine has the text on its command line.
 fn on_a_command_line(text: &str) -> bool {
     let processes = fs::read_dir("/proc").unwrap();
     let lines = processes.filter_map(|process| fs::read(process.ok()?.path().join("cmdline")).ok());
@@ -132,7 +132,7 @@ async fn apache_kafka_only_wrong_passwords_and_unknown_authorities_are_refused()
     let folder = tempfile::tempdir().unwrap();
     let stop = CancellationToken::new();
     let another = authority(folder.path(), "another", &stop).await.unwrap();
-    // The service is there, so whoever gets through would become ready.
+    // The topic exists, so a service that connects would get ready.
     let requester = Requester::new(&stack, "refused-", 1).await;
     for (parameters, login) in logins(listener) {
         let wrong = Login {
@@ -157,7 +157,7 @@ async fn apache_kafka_only_wrong_passwords_and_unknown_authorities_are_refused()
             let (ready, why) = support::get(service.admin(), "/readyz").await;
             assert_eq!(ready, 503, "{cause}: {why}");
             assert!(!on_a_command_line(&login.password));
-            // It goes on trying, and stops as asked.
+            // It keeps trying, and stops in order.
             service.stop().await.unwrap();
             let log = fs::read_to_string(log).unwrap();
             assert!(!log.contains(&login.password), "{log}");

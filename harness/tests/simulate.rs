@@ -1,5 +1,5 @@
-//! `harness simulate` end to end: the experiments that it makes, what it prints and leaves behind, and that an
-//! interruption keeps what there is.
+//! `harness simulate` end to end: its experiments, its output and files, and that an interruption keeps the results so
+//! far.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -55,11 +55,11 @@ fn a_short_simulation_slows_the_service_and_tells_every_verdict() {
     let [part] = parts.as_slice() else {
         panic!("{parts:?}")
     };
-    // Meant to take four times as long: no noise makes less than half as much again of it.
+    // The intended change is +300 %, so that even with noise it is above +50 %.
     assert!(part["truth"]["change"].as_f64().unwrap() > 0.5, "{part}");
     let trials = part["trials"].as_array().unwrap();
     let answers: Vec<_> = trials.iter().map(|trial| &trial["answer"]).collect();
-    // One block carries none.
+    // One block is too few for a verdict.
     assert_eq!(answers, ["no-verdict"], "{part}");
     for (run, slowed) in [("1-baseline", false), ("1-changed", true)] {
         let run = folder.join(format!("300%-1/block-{run}/environment.json"));
@@ -104,7 +104,8 @@ fn ctrl_c_ends_it_and_what_there_is_was_written_and_is_printed() {
     harness.assert_nothing_left();
 }
 
-/// An hour of short runs would gather thousands. The mock broker deletes none, so `make test` skips this name on it.
+/// An hour of short runs would leave thousands of topics. The mock broker cannot delete any, so `make test` skips this
+/// name on it.
 #[tokio::test]
 async fn apache_kafka_only_a_run_leaves_no_topic_on_the_stack_that_the_next_one_uses() {
     let mut stack = Stack::start(StackKind::Native, StackOptions::default())

@@ -1,4 +1,4 @@
-//! A stack comes up, serves, and goes without a trace; what is missing gets one clear line.
+//! A stack starts, serves, and stops without a trace. An error about a missing part is one clear line.
 
 mod support;
 
@@ -87,7 +87,7 @@ fn up_prints_commands_that_work_as_they_stand_those_of_kcat_included() {
         shell.current_dir(&harness.folder);
         shell
     };
-    // Another test may have the port.
+    // Another test may use the port.
     let service = printed("/order-service ").replace(":8000", ":0");
     let log = harness.folder.path().join("service.log");
     let mut service = shell(&service)
@@ -104,7 +104,7 @@ fn up_prints_commands_that_work_as_they_stand_those_of_kcat_included() {
         replies.matches("status-code=200").count()
     };
     let before = replies();
-    assert!(before > 0, "those to the load");
+    assert!(before > 0, "replies to the load");
     assert!(shell(&printed("kcat -P")).status().unwrap().success());
     wait_for("the reply to kcat's order", || replies() == before + 1);
     support::send(i32::try_from(service.id()).unwrap(), Signal::TERM);

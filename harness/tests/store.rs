@@ -1,5 +1,5 @@
-//! The service's way to a store that is dead in other ways than closed, or that is not what it was: against
-//! real servers.
+//! The service's connection to a store that fails without closing it, or that has become another server: with real
+//! servers.
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
@@ -22,7 +22,7 @@ use stores::{OneAddress, Server, order_service};
 use support::requester::{ORDER, Requester};
 use uuid::Uuid;
 
-/// Far above what an answer takes on loopback, so that only silence reaches it.
+/// Far longer than an answer takes on loopback, so that only silence reaches it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 fn open(url: &str) -> RedisStore {
@@ -35,12 +35,12 @@ fn order(id: u128) -> StoredOrder {
     serde_json::from_str(&text).unwrap()
 }
 
-/// A connection that was just made is not replaced for what its server says.
+/// An error of the server does not replace a connection that is too young.
 async fn grow_old() {
     tokio::time::sleep(Duration::from_millis(300)).await;
 }
 
-/// A master with a replica that has caught up.
+/// A master with a replica that is in sync.
 async fn pair() -> (Server, Server) {
     let master = Server::start(&[]);
     let port = master.port.to_string();
@@ -101,13 +101,13 @@ async fn h28_a_connection_that_the_store_closed_while_idle_costs_no_request() {
     let store = open(&server.url());
     for id in 0..2 {
         assert!(store.insert(&order(id)).await.unwrap(), "{id}");
-        // Only the one who asks is left.
+        // Only the connection of this question is left.
         server.until("INFO clients", "connected_clients:1\r").await;
     }
     assert!(store.find(Uuid::from_u128(1)).await.unwrap().is_some());
 }
 
-/// The system at the other end takes what is sent, and nobody reads it.
+/// The other machine's system accepts data, but no program reads it.
 #[tokio::test]
 async fn h28_a_server_that_froze_is_left_for_the_one_behind_the_same_address() {
     let (frozen, other) = (Server::start(&[]), Server::start(&[]));
@@ -163,7 +163,7 @@ async fn h28_a_user_who_lacks_a_right_is_told_which_one_and_needs_no_more_than_t
             ))
             .await;
         match open(&url).check().await {
-            // Strings are created and read without.
+            // Strings are created and read without EVAL.
             Ok(()) if lacking == "eval" && !documents => {
                 assert!(open(&url).insert(&order(0)).await.unwrap());
             }
@@ -204,7 +204,7 @@ async fn h28_a_node_of_a_cluster_is_refused_by_name_unless_it_has_all_keys() {
     }
 }
 
-/// A program that ends at its start, and what it says.
+/// Starts a program that ends at its start. Returns its output.
 async fn start(store: &str, variables: &[(String, String)]) -> String {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("log");
@@ -230,7 +230,7 @@ fn options(prefix: &str, store: &str) -> ServiceOptions {
     }
 }
 
-/// A store that reads a large file when it starts, here for as long as the test wants.
+/// A store that loads a large file when it starts, here for as long as the test wants.
 #[tokio::test]
 async fn h28_a_store_that_loads_is_waited_for_and_what_is_asked_meanwhile_is_answered() {
     let stack = Stack::start(support::stack_kind(), StackOptions::default())
@@ -274,7 +274,7 @@ async fn h28_a_store_that_loads_is_waited_for_and_what_is_asked_meanwhile_is_ans
     stack.stop().await.unwrap();
 }
 
-/// Needs the programs with their feature `tls`, and a `redis-server` that has it.
+/// Needs the programs with the feature `tls`, and a `redis-server` with TLS.
 #[cfg(feature = "tls")]
 #[tokio::test]
 async fn h28_a_store_over_tls_is_reached_if_its_authority_is_known() {
@@ -323,7 +323,7 @@ async fn h28_a_store_over_tls_is_reached_if_its_authority_is_known() {
         assert_eq!(ended, None, "{}", std::fs::read_to_string(&log).unwrap());
         std::net::TcpStream::connect(&admin).is_ok()
     });
-    // The store is looked at first.
+    // The service checks the store first.
     loop {
         let (_, why) = support::get(&admin, "/readyz").await;
         if why.contains("no assignment") {
@@ -335,7 +335,7 @@ async fn h28_a_store_over_tls_is_reached_if_its_authority_is_known() {
     child.stop(Duration::from_secs(20)).await.unwrap();
 }
 
-/// A certificate of `localhost` that is its own authority.
+/// A self-signed certificate for `localhost`.
 #[cfg(feature = "tls")]
 fn certificate(folder: &std::path::Path) -> (std::path::PathBuf, std::path::PathBuf) {
     let (certificate, key) = (folder.join("own.pem"), folder.join("own.key"));

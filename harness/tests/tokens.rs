@@ -1,4 +1,4 @@
-//! A bridge that logs in to Apache Kafka by tokens, SASL/OAUTHBEARER: it serves, renews them in time, gets over a
+//! A bridge that logs in to Apache Kafka with tokens (SASL/OAUTHBEARER): it serves, renews tokens in time, survives a
 //! source that fails, and shows no token.
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
@@ -21,14 +21,14 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-/// How long a token is good. The broker ends a connection that has no newer one by then.
+/// Lifetime of a token. Then the broker ends connections without a newer one.
 const LIFETIME: Duration = Duration::from_secs(4);
 
-/// Makes tokens that nobody signs (KIP-255): the broker believes them.
+/// A source of unsigned tokens, which the broker accepts (KIP-255).
 #[derive(Clone, Default)]
 struct Unsecured {
     calls: Arc<AtomicUsize>,
-    /// How many calls fail before the first token.
+    /// Number of calls that fail before the first token.
     failures: usize,
 }
 
@@ -61,12 +61,12 @@ fn base64url(bytes: &[u8]) -> String {
     digits.collect()
 }
 
-/// What was logged by this process.
+/// The log of this process.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    /// Listens to all from now on.
+    /// Records all log lines from now on.
     fn start() -> Self {
         let log = Self::default();
         let writer = log.clone();
@@ -74,7 +74,7 @@ impl Log {
             .with_max_level(tracing::Level::DEBUG)
             .with_writer(move || writer.clone())
             .finish();
-        // The first test's stays; each asks what it says itself.
+        // The subscriber of the first test stays, which is enough.
         let _ = tracing::subscriber::set_global_default(subscriber);
         log
     }
@@ -154,12 +154,12 @@ async fn apache_kafka_only_tokens_are_renewed_while_requests_are_served_and_seen
     let source = Unsecured::default();
     let running = Running::start(bridge(&stack, "renewed-createOrder", source.clone()));
     let mut served = 0;
-    // Several lifetimes: without a newer token each connection would have ended in between.
+    // Several lifetimes. Without newer tokens all connections would have ended meanwhile.
     while source.calls.load(Ordering::SeqCst) < 6 {
         let reply = requester.ask(&format!("id-{served}"), ORDER).await;
         assert_eq!(reply.status(), "200");
         served += 1;
-        assert!(served < 1000, "the source is asked no more");
+        assert!(served < 1000, "the bridge no longer asks the source");
         sleep(Duration::from_millis(200)).await;
     }
     assert_eq!(running.stop().await.replied, served);

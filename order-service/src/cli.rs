@@ -90,7 +90,7 @@ pub struct Cli {
     /// Store: a Kvrocks, Redis or Valkey server
     ///
     /// TLS: `rediss://host:port`. Give a URL with a password in the variable or the file. A cluster of several shards
-    /// is refused. The store's user needs EVAL, GET and SET on `order:*`. A server with JSON documents also needs DEL,
+    /// is refused. The store's user needs EVAL, GET and SET on `order:*`. With JSON documents, the user also needs DEL,
     /// EXISTS, JSON.GET, JSON.SET and RENAME.
     #[arg(
         long,

@@ -1,3 +1,3 @@
 #!/bin/sh
-# Kafka's own script, as far as docker/compose.yaml uses it.
+# The part of Kafka's own script that docker/compose.yaml uses.
 exec java -Xmx128m -cp '/opt/kafka/libs/*' org.apache.kafka.tools.TopicCommand "$@"

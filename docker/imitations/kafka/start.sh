@@ -1,5 +1,5 @@
 #!/bin/bash
-# Makes properties of the variables KAFKA_..., formats the storage and runs the broker, as the image's entry point does.
+# Like the image's entry point: turns the variables KAFKA_... into properties, formats the storage, and runs the broker.
 set -euo pipefail
 folder=/tmp/kafka
 mkdir -p "$folder"

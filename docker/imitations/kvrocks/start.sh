@@ -1,5 +1,5 @@
 #!/bin/sh
-# Reads of Kvrocks's configuration file, at the place where its image has it, what docker/compose.yaml counts on.
+# Reads Kvrocks' configuration file, at its path in the image, and applies the settings that docker/compose.yaml needs.
 set -eu
 file=/var/lib/kvrocks/kvrocks.conf
 setting() { sed -n "s/^$1 //p" "$file"; }

@@ -1,4 +1,4 @@
-//! What all examples are told: which records to serve.
+//! The flags of all examples: which records to serve.
 
 use anyhow::Context;
 use clap::Args;
@@ -6,24 +6,24 @@ use clap::Args;
 /// A member of a consumer group.
 #[derive(Debug, Args)]
 pub(crate) struct Member {
-    /// The brokers, `kafka://host:port`
+    /// Kafka brokers, `kafka://host:port`
     #[arg(long)]
     pub(crate) kafka: String,
-    /// The consumer group
+    /// Consumer group
     #[arg(long)]
     pub(crate) group_id: String,
-    /// The topic to serve
+    /// Topic to serve
     #[arg(long)]
     pub(crate) topic: String,
-    /// A librdkafka property, `key=value`
+    /// librdkafka property, `key=value`; repeatable
     #[arg(short = 'X', env = "LIMITS_PROPERTIES", value_delimiter = '\n')]
     property: Vec<String>,
 }
 
 impl Member {
-    /// The properties, taken apart.
+    /// The properties as pairs.
     pub(crate) fn properties(&self) -> anyhow::Result<Vec<(String, String)>> {
-        // A variable without a value gives one that is empty.
+        // A variable without a value is one empty property.
         let given = self.property.iter().filter(|property| !property.is_empty());
         let properties = given.map(|property| {
             let (name, value) = property.split_once('=').context("-X takes key=value")?;

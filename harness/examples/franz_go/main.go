@@ -1,9 +1,9 @@
-// A bare echo loop over franz-go: what `harness limits` holds the bridge against beside the loop of `echo.rs`.
+// A bare echo loop over franz-go. `harness limits` compares the bridge with it, and with the loop of `echo.rs`.
 //
-// It does what `echo.rs` does in its mode `pipelined`: it answers each record with status 200 and no value on the
-// topic that `reply-to` names, waits for no delivery report, and commits an offset after its reply's report. It
-// trusts its requesters, limits nothing and survives no failure. It writes `ready` to standard error when it has
-// its partitions.
+// It does the same as `echo.rs` in its mode `pipelined`: it answers each record with status 200 and no value on the
+// topic in `reply-to`, does not wait for delivery reports, and commits an offset after its reply's report. It trusts
+// its requesters, limits nothing and survives no failure. It writes `ready` to standard error when it has its
+// partitions.
 package main
 
 import (
@@ -20,7 +20,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// As the bridge's.
+// The same as the bridge's.
 const commitInterval = 200 * time.Millisecond
 
 const lastCommit = 10 * time.Second
@@ -101,7 +101,7 @@ func serve(stop context.Context, client *kgo.Client) error {
 	}
 }
 
-// Produces the reply: status and the header that was asked for, to the topic that was named.
+// Produces the reply, with the status and the requested header, to the requested topic.
 func answer(client *kgo.Client, request *kgo.Record) {
 	reply := &kgo.Record{
 		Key:     request.Key,
@@ -122,7 +122,8 @@ func answer(client *kgo.Client, request *kgo.Record) {
 	client.Produce(context.Background(), reply, func(_ *kgo.Record, err error) { finished.note(request, err) })
 }
 
-// What was reported and is not committed. Reports come in the order of the replies, as there is one reply partition.
+// The last reported record of each partition, if it is not committed yet. Reports come in the order of the replies,
+// because there is one reply partition.
 type reported struct {
 	mutex sync.Mutex
 	last  map[int32]*kgo.Record

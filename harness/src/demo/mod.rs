@@ -19,7 +19,7 @@ pub use self::exchange::WireRecord;
 ///
 /// # Errors
 ///
-/// When the service does not start, no reply comes, or the order is not in the store.
+/// Fails if the service does not start, no reply comes, or the order is not in the store.
 pub async fn demo(
     stack: &Stack,
     order_service: Option<PathBuf>,

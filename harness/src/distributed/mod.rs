@@ -17,7 +17,7 @@ use crate::stack::{Stack, StackOptions};
 ///
 /// # Errors
 ///
-/// When the stack, the service or a client does not start, or the user stops it.
+/// Fails if the stack, the service or a client does not start, or the user stops it.
 pub(crate) async fn distributed(
     arguments: DistributedArguments,
     stop: &CancellationToken,

@@ -240,7 +240,7 @@ mod tests {
         assert_eq!(own.title, file.display().to_string());
         assert_eq!(own.variants[1].folder.as_deref(), Some(home.path()));
         for (text, why) in [
-            ("users = 3\n", "two [[variants]] or more"),
+            ("users = 3\n", "two or more [[variants]]"),
             (&two.replace('b', "a"), "two variants are called a"),
             (&two.replace("name='b'", "nam='b'"), "line 5, column"),
             (&format!("{two}ready = 'now'"), "line=TEXT"),

@@ -118,7 +118,7 @@ fn tell(verdict: &Verdict, rounds: usize) {
         .map_or("none".to_owned(), |time| format!("{time} ms"));
     tracing::info!(
         "round {} of {rounds}, {}: {} requests, {} lost, {} lost by Kafka, {:.3} % repeated, {} dead-lettered, {} failure \
-         replies, {} told to end, recovery {recovery}, {} commits compared",
+         replies, {} ended by fatal errors of Kafka, recovery {recovery}, {} commits compared",
         verdict.round.number,
         verdict.round.name(),
         figures.requests,

@@ -1,10 +1,10 @@
-//! Rights on topics, withdrawn and given back.
+//! Withdraws rights on topics, and gives them back.
 
 use anyhow::{Result, bail};
 
 use super::protocol::{Body, Request, ask};
 
-/// What a broker needs so that rights can be withdrawn: it checks them, and without any everybody has all.
+/// Settings of a broker that checks rights. Without a rule, everybody has all rights.
 const AUTHORIZER: [(&str, &str); 2] = [
     (
         "authorizer.class.name",
@@ -13,7 +13,7 @@ const AUTHORIZER: [(&str, &str); 2] = [
     ("allow.everyone.if.no.acl.found", "true"),
 ];
 
-/// Kafka's numbers of the two requests, and their oldest version that brokers still take.
+/// Kafka's numbers of the two requests, and the oldest version that brokers still accept.
 const CREATE_ACLS: i16 = 30;
 const DELETE_ACLS: i16 = 31;
 const VERSION: i16 = 1;
@@ -26,7 +26,7 @@ const PERMISSION_ANY: u8 = 1;
 const PERMISSION_DENY: u8 = 2;
 const PERMISSION_ALLOW: u8 = 3;
 
-/// What a client may do with a topic.
+/// A right on a topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Right {
     /// To fetch its records.
@@ -56,10 +56,9 @@ pub fn authorizer() -> Vec<(String, String)> {
         .into()
 }
 
-/// Takes a right on a topic, or on all (`*`), from the clients of a host (`*`: from everybody); the other rights
-/// stay.
+/// Takes a right on a topic, or on all (`*`), from the clients of a host (`*`: from everybody). The other rights stay.
 pub(crate) async fn withdraw(servers: &str, topic: &str, right: Right, host: &str) -> Result<()> {
-    // A topic that has any rule is closed for what no rule allows.
+    // If a topic has a rule, it denies everything that no rule allows.
     let allow = ("*", OPERATION_ALL, PERMISSION_ALLOW);
     let deny = (host, right.operation(), PERMISSION_DENY);
     let mut body = Body::default();
@@ -74,7 +73,7 @@ pub(crate) async fn withdraw(servers: &str, topic: &str, right: Right, host: &st
     change(servers, CREATE_ACLS, &body).await
 }
 
-/// Gives back what was taken on a topic, or on all (`*`).
+/// Gives back all rights on a topic, or on all (`*`).
 pub(crate) async fn give_back(servers: &str, topic: &str) -> Result<()> {
     let mut body = Body::default();
     body.number(1);
@@ -93,7 +92,7 @@ async fn change(servers: &str, api: i16, body: &Body) -> Result<()> {
         is_flexible: false,
     };
     let mut answer = ask(servers, request, body).await?;
-    // Both answers begin alike: throttle time, how many results, then the first one's code.
+    // Both answers begin in the same way: throttle time, number of results, code of the first result.
     answer.take(8)?;
     match answer.code()? {
         0 => Ok(()),

@@ -1,4 +1,4 @@
-//! What a report must say about the stack that its numbers come from.
+//! What a report says about the stack of its figures.
 
 use serde::Serialize;
 
@@ -7,18 +7,18 @@ use super::StackKind;
 /// Names and versions of broker and store.
 #[derive(Debug, Clone, Serialize)]
 pub struct Description {
-    /// The stack's name as on the command line.
+    /// The stack's name on the command line.
     pub stack: StackKind,
-    /// How many brokers.
+    /// Number of brokers.
     pub brokers: usize,
     /// Broker and version, in words.
     pub broker: String,
-    /// Whether the broker only imitates Kafka; its latencies are then no statement about Kafka.
+    /// Whether the broker is a mock. Its latencies then say nothing about Kafka.
     pub broker_is_mock: bool,
-    /// Whether broker and store were there before and stay: the orders of the runs then stay too.
+    /// Whether broker and store ran before and stay, so that the orders of the runs stay too.
     pub shared: bool,
     /// Store and version, in words.
     pub store: String,
-    /// The JVM of the broker, where the harness started one.
+    /// The broker's JVM, if the harness started one.
     pub java: Option<String>,
 }

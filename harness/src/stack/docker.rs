@@ -1,6 +1,6 @@
 //! The docker stack: broker and store of `docker/compose.yaml`, through the `docker` command.
 //!
-//! Containers are no children: after a kill -9 of the harness they run on, until `make down` removes them.
+//! Containers are no child processes: after a kill -9 of the harness they keep running until `make down` removes them.
 
 mod project;
 mod ready;
@@ -22,27 +22,27 @@ const STORE_URL: &str = "redis://127.0.0.1:6666";
 
 /// A first start downloads the images.
 const UP_LIMIT: Duration = Duration::from_secs(600);
-/// Of use on a busy machine only: a container that has ended is noticed at once.
+/// Long, for a busy machine. A container that has ended is noticed at once.
 const READY_LIMIT: Duration = Duration::from_secs(180);
 
-/// Whose the containers of broker and store are.
+/// The owner of the containers of broker and store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Containers {
-    /// There before this harness, with the user's data: they stay.
+    /// They existed before, with the user's data, and stay.
     Found,
-    /// Started by this harness, which removes the project, with all that it holds.
+    /// This harness started them. It removes the whole project, with its data.
     Started,
-    /// Removed again, or never started.
+    /// They are removed, or never started.
     Gone,
 }
 
-/// The running containers. [`Compose::stop`] removes those that it started; so does dropping it, which blocks
+/// The running containers. [`Compose::stop`] removes those that it started. Dropping it does the same, and blocks
 /// meanwhile.
 #[derive(Debug)]
 pub(super) struct Compose {
     project: Project,
     containers: Containers,
-    /// The broker's image, as the compose file names it.
+    /// The broker's image, from the compose file.
     pub(super) broker: String,
 }
 
@@ -72,7 +72,7 @@ impl Compose {
             failed => failed,
         };
         if let Err(error) = started {
-            // The first failure is the one to show; what it left is removed as far as possible.
+            // The first failure is shown. This removes as much as possible of what it left.
             if let Err(left) = compose.stop().await {
                 tracing::error!("{left:#}");
             }
@@ -85,7 +85,7 @@ impl Compose {
         Store::connect(STORE_URL).await
     }
 
-    /// Whether the containers were there before, and so is what they hold.
+    /// Whether the containers existed before, with the user's data.
     pub(super) fn is_shared(&self) -> bool {
         self.containers == Containers::Found
     }
@@ -105,23 +105,23 @@ impl Compose {
         }
         let down = [&DOWN[..], &["--timeout", "10"]].concat();
         let removed = self.project.run(&down, SHORT_LIMIT * 2).await;
-        // A failure is reported and not tried again when this is dropped.
+        // After a failure, dropping this must not try again.
         self.containers = Containers::Gone;
         removed.map(drop).with_context(|| self.left())
     }
 
-    /// Starts what is not up yet, after a look at what is.
+    /// Looks for existing containers, and starts those that are not up.
     async fn up(&mut self, stop: &CancellationToken) -> Result<()> {
-        // Stopped ones count too, since removing them would remove their data. Those of other services, such as a
-        // load client that has ended, hold nothing and do not.
+        // Stopped containers count too, because they may have data. Containers of other services, such as a load client
+        // that has ended, have none and do not count.
         let list = ["ps", "--all", "--quiet", BROKER, STORE];
         let found = wait::unless_stopped(stop, self.project.run(&list, SHORT_LIMIT)).await??;
-        // A changed compose file must not replace a container that is the user's.
+        // A changed compose file must not replace the user's container.
         let keep = ["up", "--detach", "--no-recreate", BROKER, STORE];
         self.containers = if found.trim().is_empty() {
             Containers::Started
         } else {
-            tracing::info!("{BROKER} or {STORE} has a container already: it is used, and stays");
+            tracing::info!("{BROKER} or {STORE} has a container already: using it, and keeping it");
             Containers::Found
         };
         let up = wait::unless_stopped(stop, self.project.run(&keep, UP_LIMIT));
@@ -145,7 +145,7 @@ impl Drop for Compose {
     }
 }
 
-/// `apache/kafka-native:4.1.1` of the line `image: apache/kafka-native:4.1.1`.
+/// The broker's image, such as `apache/kafka-native:4.1.1` from the line `image: apache/kafka-native:4.1.1`.
 fn broker_image(compose: &str) -> String {
     let images = compose
         .lines()
@@ -158,8 +158,8 @@ fn broker_image(compose: &str) -> String {
 mod tests {
     use super::*;
 
-    /// With a program that stands in for docker. (It is no file written here: one that was just written can be
-    /// busy when another test forks at that moment.)
+    /// A project with a program that stands in for docker. The test does not write that file, because a new file can be
+    /// busy if another test forks at that moment.
     pub(super) fn project(folder: &Path) -> Project {
         Project {
             docker: concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/docker").into(),
@@ -167,7 +167,7 @@ mod tests {
         }
     }
 
-    /// A project that has these containers of broker and store.
+    /// A project with these containers of broker and store.
     fn compose(folder: &Path, containers: &str) -> Compose {
         std::fs::write(folder.join("containers"), containers).unwrap();
         Compose {
@@ -177,8 +177,8 @@ mod tests {
         }
     }
 
-    /// Without the first, containers of profiles stay, and keep the network; without the last, those of services
-    /// that the file has no more.
+    /// Without `--profile`, containers of profiles stay, and keep the network. Without `--remove-orphans`, containers
+    /// stay whose services are no longer in the file.
     const ALL: &str = " --profile * down --volumes --remove-orphans ";
 
     fn calls(folder: &Path, part: &str) -> usize {
@@ -193,7 +193,7 @@ mod tests {
         found.up(&CancellationToken::new()).await.unwrap();
         assert!(found.is_shared());
         assert_eq!(calls(folder.path(), " up --detach --no-recreate "), 1);
-        // The user's are containers of these two: another one, which has ended, holds nothing.
+        // Only containers of these two services may have the user's data.
         assert_eq!(calls(folder.path(), " ps --all --quiet kafka kvrocks"), 1);
         found.stop().await.unwrap();
         assert_eq!(calls(folder.path(), " down "), 0);

@@ -1,8 +1,9 @@
 //! The embedded broker: librdkafka's mock cluster, hosted on a thread of this process.
 //!
-//! It listens on 127.0.0.1, on a port that it chooses itself; a second port leads to it where one is asked for. It has no CreateTopics request, so topics are made
-//! through its host; it answers a fetch only when the fetch's wait ends; it keeps the last 5 MB or 100,000
-//! batches of a partition; and it forgets everything at its end.
+//! - It listens on 127.0.0.1, on a port that it chooses itself. With `--kafka-port` a second port leads to it.
+//! - It has no CreateTopics request: this process creates topics.
+//! - It answers a fetch only at the end of the fetch's wait.
+//! - It keeps the last 5 MB or 100,000 batches of a partition, and nothing after its end.
 
 use std::sync::mpsc;
 use std::thread;
@@ -14,17 +15,17 @@ use tokio::sync::oneshot;
 use super::forward::Forwarded;
 use super::ports;
 
-/// Client settings without which round trips over the mock take 500 ms: it holds each fetch to its end.
+/// Client settings. Without them, a round trip takes 500 ms, because the mock keeps each fetch until its wait ends.
 pub(super) const CLIENT_PROPERTIES: [(&str, &str); 1] = [("fetch.wait.max.ms", "1")];
 
-/// A topic to create, and where to answer.
+/// A topic to create, and the channel for the answer.
 type Request = (String, i32, oneshot::Sender<Result<()>>);
 
-/// The mock cluster's handle cannot change threads, so a thread owns it; dropping the sender ends both.
+/// The mock cluster. Its handle cannot change threads, so a thread owns it. Dropping the sender ends both.
 #[derive(Debug)]
 pub(super) struct EmbeddedBroker {
     pub(super) url: String,
-    /// Where `--kafka-port` asked for a port.
+    /// The second port, of `--kafka-port`.
     _forwarded: Option<Forwarded>,
     requests: Option<mpsc::Sender<Request>>,
     host: Option<thread::JoinHandle<()>>,
@@ -71,7 +72,7 @@ impl Drop for EmbeddedBroker {
     fn drop(&mut self) {
         self.requests = None;
         if let Some(host) = self.host.take() {
-            // A panic of the host thread has printed itself; there is nothing left to stop.
+            // A panic of the host thread has printed its message already.
             let _ = host.join();
         }
     }
@@ -85,7 +86,7 @@ fn serve(started: oneshot::Sender<Result<String>>, inbox: &mpsc::Receiver<Reques
             return;
         }
     };
-    // An answer that nobody waits for any more is no reason to stop serving.
+    // If nobody waits for this answer any more, go on anyway.
     let _ = started.send(Ok(cluster.bootstrap_servers()));
     for (name, partitions, answer) in inbox {
         let created = cluster

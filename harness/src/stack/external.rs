@@ -1,4 +1,4 @@
-//! A broker that the harness did not start: the user's own, named by URL.
+//! The user's own broker, which the harness does not start.
 
 use anyhow::{Context, Result};
 use kafka_cluster_url::ClusterUrl;
@@ -7,8 +7,8 @@ use tokio_util::sync::CancellationToken;
 use super::topics;
 use crate::wait;
 
-/// The URL with every port written out and nothing else, once a broker answers there. What the URL says beyond
-/// that goes to the front of `properties`: its password then takes the way of every other secret.
+/// Waits until a broker answers at the URL. Returns the URL with ports and nothing else. All other parts of the URL go
+/// to the front of `properties`, so that its password is handled like every other secret.
 pub(super) async fn connect(
     url: &str,
     properties: &mut Vec<(String, String)>,

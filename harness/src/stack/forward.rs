@@ -36,14 +36,14 @@ async fn accept(listener: TcpListener, address: String) {
             Ok((client, _)) => {
                 tokio::spawn(forward(client, address.clone()));
             }
-            // The client has gone, or there are no file descriptors left for the moment.
+            // The client has closed the connection, or there are no file descriptors at the moment.
             Err(_) => sleep(RETRY_PAUSE).await,
         }
     }
 }
 
 async fn forward(mut client: TcpStream, address: String) {
-    // Both ends see the connection's end, and nobody else has to know of it.
+    // An error needs no report: both ends see that the connection has ended.
     if let Ok(mut broker) = TcpStream::connect(address).await {
         let _ = copy_bidirectional(&mut client, &mut broker).await;
     }

@@ -1,4 +1,4 @@
-//! Consumer groups: whether they are settled, and how many members they have.
+//! Counts the members of consumer groups.
 
 use anyhow::{Context, Result, bail};
 use tokio::task::spawn_blocking;
@@ -13,8 +13,8 @@ const CONSUMER_GROUP_DESCRIBE: Request = Request {
     is_flexible: true,
 };
 
-/// How many members a group has that divide the partitions among themselves, or `None` while they do: a member that has
-/// just asked to be let in, and ends, cannot take its leave yet.
+/// The number of members of a group of the classic protocol; `None` during a rebalance. A member that stops while it
+/// joins cannot leave the group yet.
 pub(crate) async fn group_members(
     servers: &str,
     properties: &[(String, String)],
@@ -39,8 +39,8 @@ pub(crate) async fn group_members(
         .context("no answer to a group request")
 }
 
-/// How many members a group has whose partitions the broker assigns (KIP-848), or `None` while it is assigning them.
-/// `server` is its coordinator.
+/// The number of members of a group whose partitions the broker assigns (KIP-848); `None` while it is assigning them.
+/// `server` is the group's coordinator.
 pub(crate) async fn assigned_members(server: &str, group: &str) -> Result<Option<usize>> {
     let mut body = Body::default();
     body.compact_count(1).compact_string(group);
@@ -49,7 +49,7 @@ pub(crate) async fn assigned_members(server: &str, group: &str) -> Result<Option
     let mut answer = ask(server, CONSUMER_GROUP_DESCRIBE, &body).await?;
     answer.take(4)?;
     if answer.compact_count()? != 1 {
-        bail!("an answer about no group");
+        bail!("the answer describes no group");
     }
     refused("describe a group", answer.code()?)?;
     let (_message, _id) = (answer.compact_string()?, answer.compact_string()?);

@@ -1,7 +1,7 @@
-//! Stacks: a broker and a store to run against, started on demand and stopped without a trace.
+//! Stacks: a broker and a store, started on demand and stopped without a trace.
 //!
-//! `embedded` hosts a mock broker in this process, `native` runs Apache Kafka on the local JVM, `docker` runs
-//! the images of `docker/compose.yaml`, and `external` uses what the caller names and starts nothing.
+//! `embedded` has a mock broker in this process, `native` runs Apache Kafka on the local JVM, `docker` runs the images
+//! of `docker/compose.yaml`, and `external` uses the caller's broker and store.
 
 mod acls;
 mod description;

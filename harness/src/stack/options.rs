@@ -1,4 +1,4 @@
-//! What a caller says about the stack it wants.
+//! The options of a stack.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
-/// Which broker and store to run against.
+/// The kind of broker and store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StackKind {
@@ -21,7 +21,7 @@ pub enum StackKind {
 }
 
 impl StackKind {
-    /// The name as on the command line.
+    /// The name on the command line.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -33,7 +33,7 @@ impl StackKind {
     }
 }
 
-/// The ports of one broker's two listeners that may be behind proxies.
+/// The ports of a broker's two listeners that may be behind proxies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Listeners {
     /// For clients.
@@ -42,11 +42,11 @@ pub struct Listeners {
     pub peers: u16,
 }
 
-/// How to start a stack; the default suits a test.
+/// How to start a stack. The default suits a test.
 #[derive(Debug, Clone)]
 pub struct StackOptions {
-    /// The broker's port; a free one if `None`. Docker chooses its own. The embedded broker answers there for as
-    /// long as a client needs to learn the broker's own port.
+    /// The broker's port; a free one if `None`. Docker chooses its own. The embedded broker uses it only to tell
+    /// clients its own port.
     pub kafka_port: Option<u16>,
     /// The store's port; a free one if `None`.
     pub store_port: Option<u16>,
@@ -55,25 +55,25 @@ pub struct StackOptions {
     pub kafka: Option<String>,
     /// The store of the external stack, `redis://[user:password@]host:port`.
     pub store: Option<String>,
-    /// librdkafka properties that every client of the stack gets, this harness included (TLS, SASL, ...).
+    /// librdkafka properties for every client of the stack and for this harness (TLS, SASL, ...).
     pub properties: Vec<(String, String)>,
-    /// Whether the native stack's broker has a second listener, for passwords over TLS; see
+    /// Whether the native stack's broker has a second listener for passwords over TLS, see
     /// [`crate::stack::Stack::secure`].
     pub secure: bool,
     /// Properties of the native stack's broker, which come last.
     pub broker_properties: Vec<(String, String)>,
-    /// Brokers of the native stack, each also a controller: one, or three whose topics are on all of them.
+    /// Number of brokers of the native stack. Each one is also a controller, and has all topics.
     pub brokers: usize,
-    /// For each broker of the native stack the ports that its further listeners tell others to use, for a
-    /// [`crate::faults`] proxy in between; see `Stack::behind_proxies`.
+    /// For each broker of the native stack, the ports that its further listeners advertise, for the proxies of
+    /// [`crate::faults`]. See `Stack::behind_proxies`.
     pub advertise: Vec<Listeners>,
-    /// Whether the store writes each command to its disk before it answers, so that it may be killed.
+    /// Whether the store writes each command to disk before it answers, so that it can be killed.
     pub durable_store: bool,
     /// Folder for the logs of broker and store; a temporary one if `None`.
     pub logs: Option<PathBuf>,
     /// The compose file of the docker stack.
     pub compose_file: PathBuf,
-    /// Cancelled when the user wants to stop: start-up then ends early, with nothing left running.
+    /// Cancelled when the user stops the harness. The start then ends early, with nothing left running.
     pub stop: CancellationToken,
 }
 

@@ -1,4 +1,4 @@
-//! Where the replicas of a topic are and which of them lead: asked, elected and reassigned.
+//! The replicas and leaders of partitions: reads, elects and reassigns them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -27,17 +27,17 @@ const ALTER_PARTITION_REASSIGNMENTS: Request = Request {
     is_flexible: true,
 };
 
-/// The brokers that have a partition, by their numbers.
+/// The brokers of a partition, by their numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Partition {
-    /// `None` while there is none.
+    /// The leader, if there is one.
     pub(crate) leader: Option<i32>,
-    /// The first is the one that is to lead.
+    /// All replicas. The first is the preferred leader.
     pub(crate) replicas: Vec<i32>,
     pub(crate) in_sync: Vec<i32>,
 }
 
-/// The partitions of each topic, those of Kafka's own included.
+/// The partitions of each topic, also of Kafka's own topics.
 pub(crate) async fn partitions(
     servers: &str,
 ) -> Result<BTreeMap<String, BTreeMap<i32, Partition>>> {
@@ -63,7 +63,7 @@ pub(crate) async fn partitions(
     .context("metadata request")?
 }
 
-/// Has each partition led by the first of its replicas, as far as that is in sync.
+/// Makes the first replica of each partition its leader, if that is in sync.
 pub(crate) async fn elect_preferred(servers: &str) -> Result<()> {
     let mut body = Body::default();
     body.byte(PREFERRED).number(ALL_PARTITIONS).number(LIMIT_MS);
@@ -73,7 +73,7 @@ pub(crate) async fn elect_preferred(servers: &str) -> Result<()> {
     refused("elect leaders", answer.code()?)
 }
 
-/// Gives each partition of a topic these replicas; the copying goes on after the answer.
+/// Gives each partition of a topic these replicas. The copying goes on after the answer.
 pub(crate) async fn reassign(
     servers: &str,
     topic: &str,

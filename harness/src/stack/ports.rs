@@ -1,17 +1,17 @@
-//! Loopback ports: a free one, or the one that was asked for.
+//! Loopback ports: a given one, or a free one.
 
 use std::net::{Ipv4Addr, TcpListener};
 
 use anyhow::{Result, bail};
 use uuid::Uuid;
 
-/// Below the range that Linux gives to outgoing connections (32768 and up), so that none of those takes the
-/// port between our probe and the child's bind.
+/// The first port to try. The range is below Linux' ports for outgoing connections (32768 and up), so that none of
+/// those takes the port between our probe and the child's bind.
 const FIRST: u16 = 20_000;
 const COUNT: u16 = 12_000;
 const ATTEMPTS: usize = 100;
 
-/// The port asked for by `flag` if it is free, or any free port.
+/// The port of `flag`, which must be free, or any free port.
 pub(super) fn choose(flag: &str, wanted: Option<u16>) -> Result<u16> {
     match wanted {
         Some(port) if is_free(port) => Ok(port),
@@ -22,7 +22,7 @@ pub(super) fn choose(flag: &str, wanted: Option<u16>) -> Result<u16> {
     }
 }
 
-/// The port that pages and defaults name, if it is free; else any free port.
+/// The usual port if it is free, or any free port.
 pub(crate) fn preferred(port: u16) -> Result<u16> {
     if is_free(port) { Ok(port) } else { any() }
 }
@@ -31,9 +31,9 @@ pub(crate) fn preferred(port: u16) -> Result<u16> {
 ///
 /// # Errors
 ///
-/// When none is found.
+/// Fails if there is none.
 pub fn any() -> Result<u16> {
-    // A v4 UUID is the random number at hand; the remainder is below COUNT, so it fits.
+    // A v4 UUID serves as a random number. The remainder is below COUNT, so it fits.
     let random =
         || FIRST + u16::try_from(Uuid::new_v4().as_u128() % u128::from(COUNT)).unwrap_or(0);
     match (0..ATTEMPTS).map(|_| random()).find(|port| is_free(*port)) {

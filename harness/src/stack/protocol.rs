@@ -1,7 +1,7 @@
-//! Requests of Kafka's protocol that rdkafka does not have, written by hand: one request, one connection.
+//! Requests of Kafka's protocol that rdkafka does not have, with one connection for each request.
 //!
-//! Names and layouts are those of Kafka's message definitions. Newer ("flexible") versions write lengths as varints,
-//! one more than they are, and end each structure with a list of tagged fields, which is empty here (KIP-482).
+//! Names and layouts are those of Kafka's message definitions. Newer ("flexible") versions write a length as a varint
+//! of the length plus one, and end each structure with a list of tagged fields, which is empty here (KIP-482).
 
 use std::time::Duration;
 
@@ -11,12 +11,12 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 const LIMIT: Duration = Duration::from_secs(30);
-/// Larger answers are none to these requests.
+/// No answer to these requests is larger.
 const LARGEST_BYTES: usize = 1 << 20;
 const CORRELATION: i32 = 1;
 const NO_TAGS: u8 = 0;
 
-/// What is asked: Kafka's number of the request, its version, and whether that is a flexible one.
+/// Kafka's number of the request, its version, and whether that is a flexible one.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Request {
     pub(super) api: i16,
@@ -51,7 +51,7 @@ impl Body {
         self
     }
 
-    /// Of a flexible version: how many elements follow.
+    /// In a flexible version: the number of elements that follow.
     pub(super) fn compact_count(&mut self, count: usize) -> &mut Self {
         let mut left = count + 1;
         while left >= 0x80 {
@@ -61,20 +61,20 @@ impl Body {
         self.byte(left as u8)
     }
 
-    /// Of a flexible version.
+    /// In a flexible version: a text.
     pub(super) fn compact_string(&mut self, text: &str) -> &mut Self {
         self.compact_count(text.len());
         self.0.extend(text.as_bytes());
         self
     }
 
-    /// Of a flexible version: the end of a structure.
+    /// In a flexible version: the end of a structure.
     pub(super) fn end(&mut self) -> &mut Self {
         self.byte(NO_TAGS)
     }
 }
 
-/// The body of an answer, which is read from its begin on.
+/// The body of an answer, read from its beginning.
 #[derive(Debug)]
 pub(super) struct Answer {
     bytes: Vec<u8>,
@@ -85,7 +85,7 @@ impl Answer {
     pub(super) fn take(&mut self, count: usize) -> Result<&[u8]> {
         let bytes = self.bytes.get(self.at..self.at + count);
         self.at += count;
-        bytes.context("an answer that is too short")
+        bytes.context("the broker's answer is too short")
     }
 
     /// A number of two bytes.
@@ -94,7 +94,7 @@ impl Answer {
         Ok(i16::from_be_bytes([bytes[0], bytes[1]]))
     }
 
-    /// Of a flexible version: how many elements follow; 0 also where there is no list.
+    /// In a flexible version: the number of elements that follow. 0 if there is no list.
     pub(super) fn compact_count(&mut self) -> Result<usize> {
         Ok(self.varint()?.saturating_sub(1))
     }
@@ -108,16 +108,16 @@ impl Answer {
                 return Ok(number);
             }
         }
-        bail!("an answer with a number that has no end")
+        bail!("the broker's answer has a number without an end")
     }
 
-    /// Of a flexible version.
+    /// In a flexible version: a text.
     pub(super) fn compact_string(&mut self) -> Result<String> {
         let length = self.compact_count()?;
         Ok(String::from_utf8_lossy(self.take(length)?).into_owned())
     }
 
-    /// Of a flexible version: the end of a structure, whose tagged fields nobody here asks for.
+    /// In a flexible version: the end of a structure. Ignores its tagged fields.
     pub(super) fn end(&mut self) -> Result<()> {
         for _field in 0..self.varint()? {
             let _tag = self.varint()?;
@@ -128,7 +128,7 @@ impl Answer {
     }
 }
 
-/// Sends a request to the first of these brokers that takes connections, and returns the answer's body.
+/// Sends a request to the first of these brokers that accepts a connection. Returns the answer's body.
 pub(super) async fn ask(servers: &str, request: Request, body: &Body) -> Result<Answer> {
     let answer = timeout(LIMIT, exchange(servers, request, body)).await;
     answer.context("the broker does not answer")?
@@ -144,16 +144,16 @@ async fn exchange(servers: &str, request: Request, body: &Body) -> Result<Answer
     }
     message.0.extend(&body.0);
     let mut broker = connect(servers).await?;
-    let length = i32::try_from(message.0.len()).context("a request too long")?;
+    let length = i32::try_from(message.0.len()).context("the request is too long")?;
     broker.write_all(&length.to_be_bytes()).await?;
     broker.write_all(&message.0).await?;
     let length = broker.read_i32().await.context("no answer")?;
     let length = usize::try_from(length).ok();
     let length = length.filter(|length| *length <= LARGEST_BYTES);
-    let mut bytes = vec![0; length.context("an answer of no possible length")?];
+    let mut bytes = vec![0; length.context("the broker's answer has an impossible length")?];
     broker.read_exact(&mut bytes).await.context("no answer")?;
     let mut answer = Answer { bytes, at: 0 };
-    // The head: the correlation, and the tags of a flexible version.
+    // The header: the correlation id, and in a flexible version the tags.
     answer.take(if request.is_flexible { 5 } else { 4 })?;
     Ok(answer)
 }
@@ -166,7 +166,7 @@ async fn connect(servers: &str) -> Result<TcpStream> {
             Err(error) => failure = Some(error),
         }
     }
-    let failure = failure.context("no broker is named")?;
+    let failure = failure.context("no broker is given")?;
     Err(failure).context("cannot connect to the broker")
 }
 

@@ -1,4 +1,4 @@
-//! A started stack: where its parts answer, what they are, and how they end.
+//! A started stack: the addresses and descriptions of its parts, and their stop.
 
 mod meddling;
 
@@ -18,7 +18,7 @@ use super::native::NativeCluster;
 use super::store::Store;
 use super::{Description, SecureListener, StackKind, StackOptions, external, topics};
 
-/// Tidying up must not keep a user waiting who wants to stop.
+/// Cleaning up must not take long, because the user may want to stop.
 const TIDY_LIMIT: Duration = Duration::from_secs(15);
 
 #[derive(Debug)]
@@ -29,7 +29,7 @@ enum Broker {
     External,
 }
 
-/// A broker and a store that answer. Dropping it kills what it started; [`Stack::stop`] is gentler.
+/// A running broker and store. Dropping it kills the programs that it started. [`Stack::stop`] stops them gracefully.
 #[derive(Debug)]
 pub struct Stack {
     kind: StackKind,
@@ -37,28 +37,28 @@ pub struct Stack {
     properties: Vec<(String, String)>,
     broker: Broker,
     store: Store,
-    /// Where broker and store log.
+    /// The folder with the logs of broker and store.
     logs: PathBuf,
     stop: CancellationToken,
-    /// The same, if the caller named no folder.
+    /// The same folder, if the caller gave none.
     _temporary: Option<TempDir>,
 }
 
 impl Stack {
-    /// Starts broker and store and waits until both answer; on an error nothing is left running.
+    /// Starts broker and store, and waits until both answer. After an error nothing is left running.
     ///
-    /// Await it on a thread that lives as long as the stack shall (see [`crate::process::Child::spawn`]).
+    /// Await it on a thread that lives as long as the stack should (see [`crate::process::Child::spawn`]).
     ///
     /// # Errors
     ///
-    /// When a part is missing on this machine, its port is in use, or it does not start; the message says
-    /// what to install or set. [`crate::Interrupted`] when `options.stop` is cancelled meanwhile.
+    /// Fails if a part is missing on this machine, if its port is in use, or if it does not start. The message says
+    /// what to install or set. Fails with [`crate::Interrupted`] if `options.stop` is cancelled meanwhile.
     pub async fn start(kind: StackKind, options: StackOptions) -> Result<Self> {
         refuse_ports(kind, &options)?;
         let (logs, temporary) = log_folder(options.logs.clone())?;
         let stop = &options.stop;
         let mut properties = options.properties.clone();
-        // The store goes first: it starts in a moment, and is what a bare machine lacks.
+        // The store first, because it starts quickly, and a new machine often has none.
         let (store, broker, kafka_url) = match kind {
             StackKind::Embedded => {
                 let store =
@@ -103,13 +103,13 @@ impl Stack {
         })
     }
 
-    /// Which stack it is.
+    /// The kind of the stack.
     #[must_use]
     pub fn kind(&self) -> StackKind {
         self.kind
     }
 
-    /// Whether broker and store were there before and stay when this stack stops.
+    /// Whether broker and store ran before, and stay when this stack stops.
     #[must_use]
     pub fn is_shared(&self) -> bool {
         match &self.broker {
@@ -119,14 +119,13 @@ impl Stack {
         }
     }
 
-    /// `kafka://host:port`, as both programs take it; it never holds a password, which is among
-    /// [`Stack::client_properties`] if there is one.
+    /// `kafka://host:port`, for both programs. It never has a password: [`Stack::client_properties`] has that.
     #[must_use]
     pub fn kafka_url(&self) -> &str {
         &self.kafka_url
     }
 
-    /// `host:port`, as librdkafka takes it.
+    /// `host:port`, for librdkafka.
     #[must_use]
     pub fn bootstrap_servers(&self) -> &str {
         self.kafka_url
@@ -134,7 +133,7 @@ impl Stack {
             .trim_end_matches('/')
     }
 
-    /// The listener for passwords over TLS, where [`StackOptions::secure`] asked for one.
+    /// The listener for passwords over TLS, if [`StackOptions::secure`] asked for one.
     #[must_use]
     pub fn secure(&self) -> Option<&SecureListener> {
         match &self.broker {
@@ -143,14 +142,14 @@ impl Stack {
         }
     }
 
-    /// `redis://host:port`, as the service takes it.
+    /// `redis://host:port`, for the service.
     #[must_use]
     pub fn store_url(&self) -> &str {
         &self.store.url
     }
 
-    /// librdkafka properties that every client of this stack should set (`-X key=value`): those that the
-    /// broker needs, then those that the caller gave.
+    /// librdkafka properties for every client of this stack (`-X key=value`): those that the broker needs, then those
+    /// of the caller.
     #[must_use]
     pub fn client_properties(&self) -> Vec<(String, String)> {
         let needed: &[(&str, &str)] = match self.broker {
@@ -163,7 +162,7 @@ impl Stack {
         needed.chain(self.properties.iter().cloned()).collect()
     }
 
-    /// The same as `key=value`, with secrets masked, for reports.
+    /// The same properties as `key=value`, with secrets masked, for reports.
     #[must_use]
     pub fn shown_properties(&self) -> Vec<String> {
         let properties = self.client_properties();
@@ -210,11 +209,11 @@ impl Stack {
         }
     }
 
-    /// Creates the topic and waits until it has leaders; one that exists already is left as it is.
+    /// Creates the topic, and waits until it has leaders. An existing topic stays as it is.
     ///
     /// # Errors
     ///
-    /// When the broker refuses it or does not answer.
+    /// Fails if the broker refuses it or does not answer.
     pub async fn create_topic(&self, name: &str, partitions: i32) -> Result<()> {
         match &self.broker {
             Broker::Embedded(broker) => broker.create_topic(name, partitions).await,
@@ -222,56 +221,56 @@ impl Stack {
         }
     }
 
-    /// The JSON that the store holds at `key`.
+    /// The JSON in the store at `key`.
     ///
     /// # Errors
     ///
-    /// When there is none or the store does not answer.
+    /// Fails if there is none, or if the store does not answer.
     pub async fn stored(&self, key: &str) -> Result<String> {
         self.store.read(key).await
     }
 
-    /// Removes what work on `topics` left behind, and passes its outcome on: the topics, where the broker is
-    /// shared also after a failure or an interruption, and the orders where the store is not shared.
+    /// Cleans up after work on `topics`, and returns the outcome of the work. Removes the topics, on a shared broker
+    /// also after a failure or an interruption. Removes the orders, unless the store is shared.
     ///
     /// # Errors
     ///
-    /// The failure of the work; else that broker or store refuses, or does not answer in time.
+    /// Fails with the failure of the work, or else if broker or store refuse or do not answer in time.
     pub(crate) async fn tidy_after<T>(&self, outcome: Result<T>, topics: &[String]) -> Result<T> {
         if outcome.is_err() && !self.is_shared() {
-            // It ends as a whole.
+            // The whole stack ends, so nothing needs to be removed.
             return outcome;
         }
         let tidied = timeout(TIDY_LIMIT, self.tidy(topics)).await;
-        let tidied = tidied.unwrap_or_else(|_| bail!("over {TIDY_LIMIT:?}"));
+        let tidied = tidied.unwrap_or_else(|_| bail!("no answer within {TIDY_LIMIT:?}"));
         match (outcome, tidied) {
             (outcome, Ok(())) => outcome,
-            (Ok(_), Err(error)) => Err(error.context("cannot tidy up")),
+            (Ok(_), Err(error)) => Err(error.context("cannot clean up")),
             (Err(cause), Err(error)) => {
                 let topics = topics.join(", ");
-                tracing::warn!("cannot tidy up, topics may be left ({topics}): {error:#}");
+                tracing::warn!("cannot clean up; topics may be left ({topics}): {error:#}");
                 Err(cause)
             }
         }
     }
 
     async fn tidy(&self, topics: &[String]) -> Result<()> {
-        // The mock cluster deletes none. The other brokers would gather thousands in an hour of short runs.
+        // Without this, an hour of short runs would leave thousands of topics. The mock cluster cannot delete any.
         if !matches!(self.broker, Broker::Embedded(_)) {
             topics::delete(self.bootstrap_servers(), &self.properties, topics).await?;
         }
         if self.is_shared() {
-            // Its orders stay: the store may hold more than this harness put there.
+            // The orders stay, because the store may have data that is not from this harness.
             return Ok(());
         }
         self.store.clear().await
     }
 
-    /// Fails if a child of this stack has ended by itself, with the end of its log.
+    /// Checks that no program of this stack has ended by itself.
     ///
     /// # Errors
     ///
-    /// When one has ended.
+    /// Fails if one has ended. The message has the end of its log.
     pub fn check(&mut self) -> Result<()> {
         let brokers = match &mut self.broker {
             Broker::Native(kafka) => Some(kafka.children()),
@@ -289,11 +288,11 @@ impl Stack {
         Ok(())
     }
 
-    /// Stops what it started, store first: it has no clients any more, and the broker takes longer.
+    /// Stops the programs that it started, the store first, because the broker takes longer.
     ///
     /// # Errors
     ///
-    /// When a part cannot be waited for; the others are stopped all the same.
+    /// Fails if it cannot wait for a part. The other parts are stopped anyway.
     pub async fn stop(self) -> Result<()> {
         let store = self.store.stop().await;
         let broker = match self.broker {
@@ -305,7 +304,7 @@ impl Stack {
     }
 }
 
-/// A port that the stack would silently ignore is an error of the user's, who thinks it is in use.
+/// Refuses options that the stack would ignore, because the user expects that they work.
 fn refuse_ports(kind: StackKind, options: &StackOptions) -> Result<()> {
     let is_ours = matches!(kind, StackKind::Embedded | StackKind::Native);
     let fixed_kafka = !is_ours && options.kafka_port.is_some();
@@ -313,25 +312,25 @@ fn refuse_ports(kind: StackKind, options: &StackOptions) -> Result<()> {
     let broker_is_ours =
         options.secure || !options.advertise.is_empty() || !options.broker_properties.is_empty();
     if kind != StackKind::Native && broker_is_ours {
-        bail!("further listeners and broker properties go with stack native");
+        bail!("further listeners and broker properties need stack native");
     }
     if kind != StackKind::Native && options.brokers != 1 {
         bail!(
-            "--brokers {} goes with --stack native, not with {}",
+            "--brokers {} needs --stack native, not {}",
             options.brokers,
             kind.name()
         );
     }
     if options.secure && options.brokers != 1 {
-        bail!("the listener for passwords is for a single broker");
+        bail!("the listener for passwords needs a stack with a single broker");
     }
     match (fixed_kafka, fixed_store) {
         (true, _) => bail!(
-            "--kafka-port goes with --stack embedded or native, not with {}",
+            "--kafka-port needs --stack embedded or native, not {}",
             kind.name()
         ),
         (_, true) => bail!(
-            "--store-port goes with --stack embedded or native, not with {}",
+            "--store-port needs --stack embedded or native, not {}",
             kind.name()
         ),
         _ => Ok(()),
@@ -348,7 +347,7 @@ fn log_folder(wanted: Option<PathBuf>) -> Result<(PathBuf, Option<TempDir>)> {
     }
 }
 
-/// `key=value`, fit to be shown.
+/// `key=value`, with a secret value masked.
 fn pair((key, value): &(String, String)) -> String {
     format!("{key}={}", shown(key, value))
 }

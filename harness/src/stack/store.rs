@@ -1,4 +1,4 @@
-//! The store: a Redis-compatible server as a child without disk, or one that runs elsewhere.
+//! The store: a Redis-compatible server as a child process without a disk, or one that runs elsewhere.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -24,15 +24,15 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct Store {
     pub(super) url: String,
-    /// Name and version, as the server tells them.
+    /// Name and version, from the server.
     pub(super) version: String,
-    /// The server, where the harness started it, and the folder that Kvrocks cannot do without.
+    /// The server, if the harness started it, and its folder, which Kvrocks needs.
     child: Option<(Child, TempDir)>,
-    /// How the child is started again.
+    /// How to start the child again.
     again: Option<Command>,
 }
 
-/// A server's command line, and where it logs.
+/// A server's command line, and its log.
 #[derive(Debug)]
 struct Command {
     name: &'static str,
@@ -43,7 +43,7 @@ struct Command {
 }
 
 impl Command {
-    /// Each start has a log of its own: that of a killed one tells why the next has to load its files.
+    /// Starts the server. Each start has a new log, so that the log of a killed one is kept.
     fn spawn(&mut self, more: &[&str]) -> Result<Child> {
         self.starts += 1;
         let log = match self.starts {
@@ -56,7 +56,7 @@ impl Command {
     }
 }
 
-/// The first of [`PROGRAMS`] that is on PATH, and where.
+/// The first of [`PROGRAMS`] on PATH, with its path.
 fn program() -> Option<(&'static str, PathBuf)> {
     let mut names = PROGRAMS.iter();
     names.find_map(|name| Some((*name, programs::on_path(name)?)))
@@ -68,7 +68,7 @@ pub(crate) fn program_name() -> Option<&'static str> {
 }
 
 impl Store {
-    /// Starts the first of kvrocks, redis-server and valkey-server that is on PATH.
+    /// Starts the first of kvrocks, redis-server and valkey-server on PATH.
     pub(super) async fn start(
         wanted: Option<u16>,
         durable: bool,
@@ -102,14 +102,17 @@ impl Store {
         })
     }
 
-    /// Where it answers.
+    /// The store's URL.
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
-    /// Starts a server that has ended again, on what it left in its folder.
+    /// Starts a server again that has ended, on the files in its folder.
     pub(super) fn respawn(&mut self, arguments: &[&str]) -> Result<()> {
-        let command = self.again.as_mut().context("the store is no child")?;
+        let command = self
+            .again
+            .as_mut()
+            .context("the store is not a child process")?;
         let child = command.spawn(arguments)?;
         if let Some((old, _folder)) = &mut self.child {
             *old = child;
@@ -139,7 +142,7 @@ impl Store {
         self.child.as_ref().and_then(|(child, _folder)| child.id())
     }
 
-    /// Removes everything that it holds.
+    /// Removes all its data.
     pub(super) async fn clear(&self) -> Result<()> {
         let mut connection = open(&self.url).await?;
         redis::cmd("FLUSHALL")
@@ -148,7 +151,7 @@ impl Store {
             .context("cannot clear the store")
     }
 
-    /// The JSON stored at `key`: read as JSON where the server has that type, else as text.
+    /// The JSON at `key`: a JSON document if the server has that type, otherwise a text.
     pub(super) async fn read(&self, key: &str) -> Result<String> {
         let mut connection = open(&self.url).await?;
         let json = redis::cmd("JSON.GET")
@@ -176,7 +179,7 @@ impl Store {
     }
 }
 
-/// The port that the URL of a store ends with.
+/// The port in the URL of a store.
 pub(crate) fn port_of(url: &str) -> Result<u16> {
     let port = url.rsplit(':').next().and_then(|port| port.parse().ok());
     port.context("the store's URL has no port")
@@ -210,8 +213,8 @@ async fn version(url: &str) -> Result<String> {
     Ok(name_and_version(&info))
 }
 
-/// Reads the answer to `INFO server`: forks of Redis keep `redis_version` for compatibility, so their own
-/// field goes first.
+/// Reads the answer to `INFO server`. Forks of Redis have `redis_version` for compatibility, so their own field is read
+/// first.
 fn name_and_version(info: &str) -> String {
     let field = |name: &str| {
         info.lines()
@@ -228,8 +231,7 @@ fn name_and_version(info: &str) -> String {
         .unwrap_or_else(|| "unknown".to_owned())
 }
 
-/// Kvrocks keeps what it has answered without being told, at a kill -9; the others do if they write it to
-/// their log first.
+/// Kvrocks keeps answered writes after a kill -9. The other stores need a setting: they write to their log first.
 fn arguments(name: &str, port: u16, folder: &Path, durable: bool) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = [
         "--bind",
@@ -244,7 +246,7 @@ fn arguments(name: &str, port: u16, folder: &Path, durable: bool) -> Vec<OsStrin
     .collect();
     arguments.extend(["--dir".into(), folder.into()]);
     if name == "kvrocks" {
-        // Without the second, newer ones run one script at a time; older ones say that they do not know it.
+        // Without the second setting, newer versions run one script at a time. Older versions warn that it is unknown.
         let own = ["--log-dir", "stdout", "--lua-strict-key-accessing", "yes"];
         arguments.extend(own.map(OsString::from));
     } else if durable {

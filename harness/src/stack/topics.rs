@@ -1,4 +1,4 @@
-//! Topics of a real broker: created and deleted through its admin API, waited for until clients see them.
+//! Creates and deletes topics of a real broker through its admin API, and waits until clients see them.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ const VISIBLE_LIMIT: Duration = Duration::from_secs(15);
 
 type Admin = AdminClient<DefaultClientContext>;
 
-/// Creates the topic; one that exists already is taken as it is.
+/// Creates the topic. An existing topic stays as it is.
 pub(super) async fn create(
     servers: &str,
     properties: &[(String, String)],
@@ -40,7 +40,7 @@ pub(super) async fn create(
     until_visible(admin, name).await
 }
 
-/// Deletes the topics; those that are gone already are no error.
+/// Deletes the topics. A missing topic is no error.
 pub(super) async fn delete(
     servers: &str,
     properties: &[(String, String)],
@@ -62,10 +62,10 @@ pub(super) async fn delete(
     Ok(())
 }
 
-/// Whether a broker answers a metadata request at all; returns how many brokers it names.
+/// Sends a metadata request. Returns the number of brokers in the answer.
 pub(crate) async fn answers(servers: &str, properties: &[(String, String)]) -> Result<usize> {
     let admin = admin(servers, properties)?;
-    // librdkafka blocks here, and a blocked main thread would not see Ctrl-C.
+    // librdkafka blocks here, and a blocked main thread would not handle Ctrl-C.
     let asked = spawn_blocking(move || {
         let metadata = admin.inner().fetch_metadata(None, REQUEST_LIMIT)?;
         anyhow::Ok(metadata.brokers().len())
@@ -76,7 +76,7 @@ pub(crate) async fn answers(servers: &str, properties: &[(String, String)]) -> R
         .context("no answer to a metadata request")
 }
 
-/// Waits until the broker names a leader for each partition: before that, a send fails or stalls.
+/// Waits until each partition has a leader. Before that, a send fails or stalls.
 async fn until_visible(admin: Admin, name: &str) -> Result<()> {
     let deadline = Instant::now() + VISIBLE_LIMIT;
     let admin = std::sync::Arc::new(admin);
@@ -107,7 +107,7 @@ fn has_leaders(admin: &Admin, name: &str) -> bool {
     })
 }
 
-/// The settings of a client, of which the user's come last and count under either name.
+/// The settings of a client. The user's come last, under each of a property's two names.
 pub(crate) fn client_config(servers: &str, properties: &[(String, String)]) -> ClientConfig {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", servers);
@@ -123,7 +123,7 @@ pub(crate) fn client_config(servers: &str, properties: &[(String, String)]) -> C
 pub(super) fn admin(servers: &str, properties: &[(String, String)]) -> Result<Admin> {
     check_tls(properties, &built_in_features())?;
     let mut config = client_config(servers, properties);
-    // Settings for one kind of client only (a consumer's fetch settings) are warnings to the others.
+    // No warnings, because settings for one kind of client, such as fetch settings, are warnings in another kind.
     config.set("log_level", "3");
     let client = config.create();
     client.map_err(|error| KafkaTransportError::client("admin client", error).into())

@@ -1,4 +1,4 @@
-//! Requests that are sent at once, by a client of a test's own.
+//! Requests in one batch, from the test's own client.
 
 use harness::stack::Stack;
 use rdkafka::config::ClientConfig;
@@ -17,7 +17,7 @@ pub(crate) fn producer(stack: &Stack, properties: &[(&str, &str)]) -> BaseProduc
     config.create().unwrap()
 }
 
-/// Sends all in one batch and waits until the broker has them.
+/// Sends all in one batch, and waits until the broker has them.
 pub(crate) fn send(producer: &BaseProducer, requester: &Requester, topic: &str, ids: &[String]) {
     for id in ids {
         let headers = OwnedHeaders::new().insert(Header {

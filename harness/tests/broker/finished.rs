@@ -1,4 +1,4 @@
-//! What is finished behind a slow request is committed with the position, so that a crash repeats the slow one only.
+//! The commit has the finished requests behind a slow one too, so that a crash repeats only the slow one.
 
 use axum::Router;
 use axum::extract::State;
@@ -17,7 +17,7 @@ use crate::support::requester::Requester;
 
 const SLOW: &str = "slow";
 
-/// An application that answers at once, but for one request: that one waits for the sign.
+/// An application that answers at once, except one request, which waits for the sign.
 fn app(handled: &Handled, sign: &CancellationToken) -> Router {
     type Shared = (Handled, CancellationToken);
     let handle = |State((handled, sign)): State<Shared>, headers: HeaderMap, body: String| async move {
@@ -35,7 +35,7 @@ fn app(handled: &Handled, sign: &CancellationToken) -> Router {
         .with_state((handled.clone(), sign.clone()))
 }
 
-/// Waits until that is written at the end of what stands beside the committed offset.
+/// Waits until the metadata of the commit ends with this text.
 async fn until_written(group: &Group, end: &str) {
     let deadline = Instant::now() + LIMIT;
     loop {
@@ -56,7 +56,7 @@ async fn a_crash_repeats_the_slow_one_only(protocol: &str) {
     let (handled, sign) = (Handled::default(), CancellationToken::new());
     let mut properties = vec![("group.protocol", protocol)];
     if protocol == "classic" {
-        // The group waits that long for a member that is gone.
+        // How long the group waits for a killed member.
         properties.push(("session.timeout.ms", "6000"));
     }
     let join = || {

@@ -1,4 +1,4 @@
-//! Offsets are not contiguous: the commit has to pass what no consumer is ever given.
+//! Offsets have gaps: the commit has to pass offsets that no consumer gets.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -56,7 +56,7 @@ async fn h2_apache_kafka_only_transactions_leave_gaps_that_the_commit_passes() {
     let service = start(&stack, group, &[]).await;
     let replies = requester.replies_to(&visible).await;
     assert_eq!(replies.len(), visible.len(), "an aborted one was answered");
-    // The last record of the log is the marker, which no consumer is given.
+    // The last record of the log is a marker, which no consumer gets.
     Group::of(&stack, group, "transactions-createOrder", 1)
         .until_lag_is_at_most(1)
         .await;
@@ -77,7 +77,7 @@ async fn create_compacted(stack: &Stack, topic: &str) {
     assert!(created.unwrap().iter().all(Result::is_ok));
 }
 
-/// The offsets that a consumer is given, from the first to the last.
+/// The offsets that a consumer gets, from the first to the last.
 fn visible_offsets(stack: &Stack, topic: &str) -> Vec<i64> {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", stack.bootstrap_servers())
@@ -91,7 +91,7 @@ fn visible_offsets(stack: &Stack, topic: &str) -> Vec<i64> {
         .unwrap();
     consumer.assign(&list).unwrap();
     let mut offsets = Vec::new();
-    // The last record is never compacted away, it is in the active segment.
+    // The last record is in the active segment, which is never compacted.
     while offsets.last() != Some(&(end - 1)) {
         let message = consumer.poll(LIMIT).expect("a record within the limit");
         offsets.push(message.unwrap().offset());
@@ -119,14 +119,14 @@ async fn h2_apache_kafka_only_compaction_leaves_gaps_that_the_commit_passes() {
                 ("reply-to", requester.reply_topic.as_bytes()),
                 ("x-reply-set-header", wish.as_bytes()),
             ];
-            // Half of the keys come back in each round; what they had before may go.
+            // Half of the keys come back in each round, so that compaction may remove their earlier records.
             let key = format!("key-{}", if key % 2 == 0 { key } else { 100 * round + key });
             let at = requester
                 .send_raw(&key, Some(ORDER.as_bytes()), &headers)
                 .await;
             sent.push((id, at.1));
         }
-        // The next record begins another segment; only closed ones are compacted.
+        // The next record begins a new segment, because only closed segments are compacted.
         sleep(Duration::from_millis(300)).await;
     }
     support::wait_for("a gap", || {

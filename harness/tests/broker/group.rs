@@ -1,4 +1,4 @@
-//! What the broker says of a consumer group: how far it is, and who is in it.
+//! A consumer group as the broker sees it: its committed offsets and its members.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::support::LIMIT;
 
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 
-/// A look at one group's progress in one topic; it joins nothing.
+/// A view of one group's progress in one topic. It does not join the group.
 pub(crate) struct Group {
     client: BaseConsumer,
     name: String,
@@ -48,19 +48,19 @@ impl Group {
         offsets.flatten().collect()
     }
 
-    /// What is committed, with all that was written beside it.
+    /// The commits, with their metadata.
     pub(crate) fn commits(&self) -> TopicPartitionList {
         let mut list = TopicPartitionList::new();
         list.add_partition_range(&self.topic, 0, self.partitions - 1);
         self.client.committed_offsets(list, ANSWER_LIMIT).unwrap()
     }
 
-    /// Commits for the group, which has no members now.
+    /// Commits for the group, which must have no members.
     pub(crate) fn commit(&self, commits: &TopicPartitionList) {
         self.client.commit(commits, CommitMode::Sync).unwrap();
     }
 
-    /// Where the log of a partition ends.
+    /// The end of a partition's log.
     pub(crate) fn end(&self, partition: i32) -> i64 {
         let watermarks = self
             .client
@@ -68,7 +68,7 @@ impl Group {
         watermarks.unwrap().1
     }
 
-    /// Waits until what is committed of each partition that holds something is at most so far behind its end.
+    /// Waits until the lag of each partition with records is at most this.
     pub(crate) async fn until_lag_is_at_most(&self, lag: i64) {
         let deadline = Instant::now() + LIMIT;
         while !self.is_behind_by_at_most(lag) {
@@ -77,7 +77,7 @@ impl Group {
                 "committed: {:?}",
                 self.committed()
             );
-            // Not blocking: the member may run on this very thread.
+            // Not blocking, because the member may run on this thread.
             sleep(Duration::from_millis(50)).await;
         }
     }
@@ -90,7 +90,7 @@ impl Group {
         })
     }
 
-    /// The ids that the members have been given; a member that leaves and comes back has another one.
+    /// The members' ids. A member that leaves and comes back has another one.
     pub(crate) fn members(&self) -> Vec<String> {
         let groups = self.client.fetch_group_list(Some(&self.name), ANSWER_LIMIT);
         let groups = groups.unwrap();

@@ -1,4 +1,4 @@
-//! The bridge in this process, on runtimes and with handlers that an application may bring along.
+//! The bridge in this process, on various runtimes and with various handlers.
 
 use std::sync::mpsc;
 
@@ -12,7 +12,7 @@ use crate::support::LIMIT;
 use crate::support::requester::Requester;
 use crate::{ids, load, stack};
 
-/// Runs a scenario on a thread of its own and fails when it gets stuck, even if it blocks its runtime.
+/// Runs a scenario on its own thread, and fails if it gets stuck, even if it blocks its runtime.
 fn unless_stuck(
     scenario: impl Future<Output = ()> + Send + 'static,
     runtime: tokio::runtime::Runtime,
@@ -28,9 +28,9 @@ fn unless_stuck(
     thread.join().unwrap();
 }
 
-/// Members that share one executor thread, with work in flight whenever one comes or goes.
+/// Members that share one executor thread, with records in flight when one comes or goes.
 ///
-/// Not on librdkafka's mock: it holds a group that forms until the session of whoever left is over.
+/// Not on librdkafka's mock, because there a new group waits for the session timeout of members that have left.
 async fn members_come_and_go() {
     let stack = stack().await;
     for dispatch in [Dispatch::Serial, Dispatch::Tasks] {
@@ -64,14 +64,14 @@ fn h6_apache_kafka_only_members_on_a_current_thread_runtime_come_and_go_and_answ
 fn h6_apache_kafka_only_members_on_one_worker_thread_come_and_go_and_answer_everything() {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.worker_threads(1).enable_all().build().unwrap();
-    // Also what the scenario itself awaits runs on the one worker.
+    // The scenario itself runs on the one worker too.
     unless_stuck(
         async { tokio::spawn(members_come_and_go()).await.unwrap() },
         runtime,
     );
 }
 
-/// Serves requests of which the first takes longer than the group waits for a poll.
+/// Serves requests. The first one takes longer than the group waits for a poll.
 async fn one_slow_handler(group: &str, slow: &str) {
     let stack = stack().await;
     let requester = Requester::new(&stack, &format!("{group}-"), 1).await;
@@ -83,13 +83,13 @@ async fn one_slow_handler(group: &str, slow: &str) {
     let member = Member::join(&stack, group, app(&handled), Dispatch::Serial, &properties).await;
     let look = Group::of(&stack, group, &format!("{group}-createOrder"), 1);
     let before = look.members();
-    // Enough behind the slow one to fill every buffer on the way.
+    // Enough requests behind the slow one to fill all buffers.
     let ids: Vec<String> = (0..100).map(|number| format!("request-{number}")).collect();
     for (number, id) in ids.iter().enumerate() {
         let body = if number == 0 { slow } else { "0" };
         requester.send(id, body).await;
     }
-    // A member that is thrown out goes on answering the first ones for ever.
+    // A member that the group removes would answer the first requests again and again.
     let answered = timeout(LIMIT, requester.replies_to(&ids)).await;
     answered.expect("all answers within the limit");
     look.until_lag_is_at_most(0).await;
@@ -108,7 +108,7 @@ async fn h20_apache_kafka_only_a_handler_slower_than_the_poll_interval_costs_no_
     one_slow_handler("slow", "10000").await;
 }
 
-/// This runtime has one thread, so neither the bridge nor anything else turns meanwhile.
+/// This runtime has one thread, so the handler blocks the bridge and everything else.
 #[tokio::test]
 async fn h20_apache_kafka_only_a_handler_that_blocks_the_runtime_costs_no_membership() {
     one_slow_handler("blocked", &format!("{BLOCK}10000")).await;

@@ -1,5 +1,5 @@
-//! Hazards that only a broker shows: gaps in the log, topics made anew, fetches that make no progress, members
-//! that come, go or freeze, a broker that is gone.
+//! Hazards that need a broker: gaps in the log, topics that are created again, fetches without progress, members that
+//! come, go or freeze, a missing broker.
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
@@ -57,14 +57,14 @@ async fn start(stack: &Stack, group: &str, arguments: &[&str]) -> Service {
     Service::start(stack, options).await.unwrap()
 }
 
-/// A request and where it is.
+/// A request and its place in the log.
 struct Sent {
     id: String,
     partition: i32,
     offset: i64,
 }
 
-/// Sends one request after the other until it is told to stop.
+/// Sends one request after the other until it is stopped.
 async fn load(requester: &Requester, body: &str, over: &CancellationToken) -> Vec<Sent> {
     let mut sent = Vec::new();
     while !over.is_cancelled() {
@@ -102,7 +102,7 @@ async fn lag_and_rebalances_are_seen_from_outside() {
     let service = start(&stack, "lag", &["-X", "statistics.interval.ms=100"]).await;
     let assigned = "kafka_bridge_rebalances_total{kind=\"assign\"}";
     until_at_least(service.admin(), assigned, 1.0).await;
-    // There is no lag to tell before the first commit.
+    // There is no lag before the first commit.
     requester.ask("first", ORDER).await;
     Group::of(&stack, "lag", "lag-createOrder", 1)
         .until_lag_is_at_most(0)

@@ -1,4 +1,4 @@
-//! The bridge in the test's own process: a member of a group with a handler of the test's choice.
+//! The bridge in the test's process, as a member of a group, with a handler from the test.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::support::LIMIT;
 
-/// What the handlers of all members saw: how often each request began. Clones share it.
+/// How often the handlers of all members began each request. Clones share it.
 #[derive(Clone, Default)]
 pub(crate) struct Handled(Arc<Mutex<BTreeMap<String, u32>>>);
 
@@ -30,10 +30,10 @@ impl Handled {
     }
 }
 
-/// Begins the body of a request whose handler is to keep its thread while it takes its time.
+/// The beginning of a request's body that makes its handler block the thread.
 pub(crate) const BLOCK: &str = "block ";
 
-/// An application that takes as many milliseconds for a request as its body says.
+/// An application that takes the number of milliseconds in a request's body.
 pub(crate) fn app(handled: &Handled) -> Router {
     let handle = |State(handled): State<Handled>, headers: HeaderMap, body: String| async move {
         let wish = headers.get("x-reply-set-header").unwrap();
@@ -58,8 +58,7 @@ pub(crate) struct Member {
 }
 
 impl Member {
-    /// Joins the group and waits until it has an assignment. The group's name, a dash and `createOrder` is the
-    /// topic.
+    /// Joins the group, and waits for an assignment. The topic is the group's name, a dash and `createOrder`.
     pub(crate) async fn join(
         stack: &Stack,
         group: &str,
@@ -71,7 +70,7 @@ impl Member {
         let builder = Bridge::builder(app)
             .operation(operation)
             .dispatch(dispatch)
-            // As much as a poll interval of 6 s allows.
+            // The most that a poll interval of 6 s allows.
             .drain_timeout(Duration::from_secs(1));
         let builder = stack
             .client_properties()
@@ -92,7 +91,7 @@ impl Member {
         Self { stop, running }
     }
 
-    /// Ends it where it stands: nothing is finished, nothing is committed.
+    /// Ends it at once, without finishing or committing anything.
     pub(crate) async fn kill(self) {
         self.running.abort();
         assert!(self.running.await.unwrap_err().is_cancelled());

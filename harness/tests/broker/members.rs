@@ -1,4 +1,4 @@
-//! Members of a group that freeze, restart under a name of their own, or are assigned by the broker.
+//! Members of a group that freeze, restart with a static name, or get their partitions from the broker.
 
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ use crate::support;
 use crate::support::requester::{ORDER, Requester};
 use crate::{MODES, ids, load, options, stack, start, until_at_least};
 
-/// Frozen for longer than its session: another member answers, and what it still had in hand is not committed
-/// over the other's progress.
+/// A member is frozen for longer than its session timeout. Another member answers, and the records that the first one
+/// still has are not committed over the other's progress.
 #[tokio::test]
 async fn h4_apache_kafka_only_a_member_that_was_frozen_loses_its_partitions_and_no_request() {
     let stack = stack().await;
@@ -47,7 +47,7 @@ async fn apache_kafka_only_a_static_member_that_restarts_moves_no_partition_of_a
     let stack = stack().await;
     let group = "static";
     let requester = Requester::new(&stack, "static-", 4).await;
-    // What moves, moves with the next heartbeat.
+    // Partitions move with the next heartbeat.
     let member = ["-X", "heartbeat.interval.ms=300", "-X"];
     let named = |name| [&member[..], &[name]].concat();
     let first = start(&stack, group, &named("group.instance.id=first")).await;
@@ -56,7 +56,7 @@ async fn apache_kafka_only_a_static_member_that_restarts_moves_no_partition_of_a
     let (sent, first) = tokio::join!(load(&requester, ORDER, &over), async {
         until_at_least(second.admin(), "kafka_bridge_records_total", 1.0).await;
         first.stop().await.unwrap();
-        // Time enough for the other one to be given what a member that leaves had.
+        // Enough time for the other member to get the partitions of a member that leaves.
         sleep(Duration::from_secs(2)).await;
         let first = start(&stack, group, &named("group.instance.id=first")).await;
         until_at_least(first.admin(), "kafka_bridge_records_total", 1.0).await;

@@ -1,4 +1,4 @@
-//! A refusal of a batch is not one of its records, and a refusal of the topic or the service eats no queue.
+//! If the broker refuses a batch, its records are sent again. If it refuses the topic or the service, they wait.
 
 use std::time::Duration;
 
@@ -28,14 +28,14 @@ fn admin(stack: &Stack) -> AdminClient<DefaultClientContext> {
     config.create().unwrap()
 }
 
-/// Makes a topic that takes batches of at most so many bytes.
+/// Creates a topic that accepts batches of at most this number of bytes.
 async fn create_narrow(stack: &Stack, name: &str, bytes: &str) {
     let topic = NewTopic::new(name, 1, TopicReplication::Fixed(1)).set("max.message.bytes", bytes);
     let made = admin(stack)
         .create_topics([&topic], &AdminOptions::new())
         .await;
     made.unwrap()[0].as_ref().unwrap();
-    // Waits until it has a leader.
+    // The topic exists; this waits until it has a leader.
     stack.create_topic(name, 1).await.unwrap();
 }
 
@@ -77,18 +77,18 @@ async fn h25_apache_kafka_only_small_records_of_a_batch_that_is_too_large_are_no
     let requester = Requester::new(&stack, "bulk-", 1).await;
     let letters = Requester::on(&stack, "bulk-createOrder", "bulk.dead");
     let service = options("bulk", "tasks", &["--dead-letter-topic", "bulk.dead"]);
-    // All at once, so that replies gather.
+    // All at once, so that replies gather into batches.
     let ids = send_all(&requester, "small", 2000, &requester.reply_topic).await;
     let service = Service::start(&stack, service).await.unwrap();
     let replies = requester.replies_to(&ids).await;
     assert_eq!(replies.len(), ids.len());
 
-    // Nobody's topic: each becomes a dead letter.
+    // The topic does not exist: each reply becomes a dead letter.
     let missing = "bulk-createOrder.reply.missing";
     let ids = send_all(&requester, "dead", 1000, missing).await;
     assert_eq!(letters.replies_to(&ids).await.len(), ids.len());
 
-    // Too large alone: the letter that fits tells what it leaves out.
+    // Too large even alone: the dead letter names what it leaves out.
     let large = "x".repeat(4000);
     let headers = [("reply-to", missing.as_bytes())];
     requester
@@ -126,7 +126,7 @@ async fn h25_apache_kafka_only_a_reply_topic_that_may_not_be_written_keeps_its_r
     assert_eq!(requester.ask("before", ORDER).await.status(), "200");
 
     let reply_topic = &*requester.reply_topic;
-    // The one topic; then all of them, which takes the producer's identity as well.
+    // First the one topic, then all topics, which denies the producer's identity too.
     for all in [false, true] {
         let before = group.end(0);
         stack.withdraw(reply_topic, Right::Write).await.unwrap();
@@ -172,7 +172,7 @@ async fn h25_apache_kafka_only_a_dead_letter_topic_that_is_missing_is_named_and_
     }
     let missing = "typo-createOrder.reply.missing";
     send_all(&requester, "dead", 1, missing).await;
-    // The others are served.
+    // Other requests are served.
     assert_eq!(requester.ask("meanwhile", ORDER).await.status(), "200");
     sleep(Duration::from_secs(5)).await;
     assert_eq!(group.committed().get(&0).copied().unwrap_or(0), 0);
@@ -186,7 +186,7 @@ async fn h25_apache_kafka_only_a_dead_letter_topic_that_is_missing_is_named_and_
     stack.stop().await.unwrap();
 }
 
-/// An answer, once there is one.
+/// An answer, if the service is up.
 async fn get_if_up(address: &str, path: &str) -> Option<String> {
     drop(tokio::net::TcpStream::connect(address).await.ok()?);
     Some(get(address, path).await.1)
@@ -196,7 +196,7 @@ async fn get_if_up(address: &str, path: &str) -> Option<String> {
 async fn apache_kafka_only_a_reply_goes_to_a_partition_that_its_topic_got_just_now() {
     let stack = kafka().await;
     let requester = Requester::new(&stack, "grown-", 1).await;
-    // What the service knows of the topic lasts for longer than this test.
+    // The service keeps what it knows about the topic for longer than this test.
     let properties = ["-X", "topic.metadata.refresh.interval.ms=600000"];
     let arguments = ["--profile", "spring", properties[0], properties[1]];
     let service = Service::start(&stack, options("grown", "tasks", &arguments));
@@ -225,7 +225,7 @@ async fn apache_kafka_only_a_reply_goes_to_a_partition_that_its_topic_got_just_n
     }
     assert_eq!(requester.replies_in(1), 1);
 
-    // One that is not there even then is forgotten.
+    // A partition that does not exist even then is ignored.
     send(7).await;
     while requester.replies_in(0) + requester.replies_in(1) < 3 {
         assert!(Instant::now() < deadline, "no third reply");

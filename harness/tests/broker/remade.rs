@@ -1,5 +1,5 @@
-//! Positions that the log does not have any more: the request topic is deleted and made again, or retention
-//! passes the group.
+//! Positions that are no longer in the log: the request topic is deleted and created again, or retention overtakes the
+//! group.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -33,7 +33,7 @@ async fn delete_topic(stack: &Stack, topic: &str) {
     assert!(deleted.unwrap().iter().all(Result::is_ok));
 }
 
-/// Deletes the topic and makes it again, as fast as the broker allows.
+/// Deletes the topic and creates it again, as fast as the broker allows.
 async fn remake(stack: &Stack, topic: &str, partitions: i32) {
     delete_topic(stack, topic).await;
     let admin = admin(stack);
@@ -44,11 +44,11 @@ async fn remake(stack: &Stack, topic: &str, partitions: i32) {
         if created.unwrap().iter().all(Result::is_ok) {
             return;
         }
-        assert!(Instant::now() < deadline, "the topic is not made again");
+        assert!(Instant::now() < deadline, "the topic is not created again");
     }
 }
 
-/// Sends all at once, by a client that never saw the topic before.
+/// Sends all at once, by a client that has not seen the topic before.
 fn send_at_once(stack: &Stack, requester: &Requester, topic: &str, ids: &[String]) {
     send(&producer(stack, &[]), requester, topic, ids);
 }
@@ -66,7 +66,7 @@ async fn until_committed(group: &Group, wanted: &[(i32, i64)]) {
     }
 }
 
-/// What is sent while no member runs is found only through what was committed.
+/// Requests that are sent while no member runs are found only through the committed offset.
 #[tokio::test]
 async fn h26_apache_kafka_only_a_topic_made_anew_while_the_service_idles_is_read_from_its_beginning()
  {
@@ -96,7 +96,7 @@ async fn h26_apache_kafka_only_a_topic_made_anew_while_the_service_idles_is_read
     stack.stop().await.unwrap();
 }
 
-/// The new topic may have grown past the old position before the member looks at it.
+/// The new topic may grow past the old position before the member reads it.
 #[tokio::test]
 async fn h26_apache_kafka_only_what_is_sent_at_once_to_a_topic_made_anew_is_all_answered() {
     let stack = stack().await;
@@ -117,14 +117,14 @@ async fn h26_apache_kafka_only_what_is_sent_at_once_to_a_topic_made_anew_is_all_
             requester.replies_to(&after).await;
             group.until_lag_is_at_most(0).await;
         }
-        // A group that the broker assigns may be given the new topic's partitions as such.
+        // If the broker assigns the partitions, it may assign those of the new topic as new ones.
         until_at_least(service.admin(), REMADE, remade).await;
         service.stop().await.unwrap();
     }
     stack.stop().await.unwrap();
 }
 
-/// The position that another member committed says which topic it belongs to.
+/// The commit of another member names the topic that it belongs to.
 #[tokio::test]
 async fn h26_apache_kafka_only_a_position_of_the_old_topic_is_not_taken_for_one_of_the_new() {
     let stack = stack().await;
@@ -142,7 +142,7 @@ async fn h26_apache_kafka_only_a_position_of_the_old_topic_is_not_taken_for_one_
     remake(&stack, topic, 1).await;
     let after = numbered("after", 50);
     send_at_once(&stack, &requester, topic, &after);
-    // As a member does that has not heard of the new topic yet.
+    // Like a member that does not know about the new topic yet.
     group.commit(&old);
     let service = start(&stack, name, &[]).await;
     requester.replies_to(&after).await;
@@ -185,7 +185,7 @@ async fn h26_apache_kafka_only_records_that_were_deleted_unread_are_counted_once
     assert_eq!(support::metric(service.admin(), REMADE).await, 0.0);
     service.stop().await.unwrap();
 
-    // Nothing is left that could be handled, and still the group goes on to where the log begins.
+    // No record is left to handle, but the group still goes on to the beginning of the log.
     send_at_once(&stack, &requester, topic, &numbered("gone", 20));
     delete_records(&stack, topic, 60).await;
     let service = start(&stack, name, &[]).await;

@@ -1,4 +1,4 @@
-//! Fetches that make no progress: each reason is told, and what only looks like one is not.
+//! Fetches without progress: the service reports each cause, and nothing that only looks like one.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::support::{self, LIMIT};
 use crate::{stack, stack_with, start, until_at_least};
 
 const BLOCKED: &str = "kafka_bridge_blocked";
-/// Soon seen from outside.
+/// Statistics come often, so that the service notices soon.
 const OFTEN: [&str; 2] = ["-X", "statistics.interval.ms=200"];
 
 /// Waits for an answer of this status, and returns it.
@@ -57,7 +57,7 @@ async fn h24_apache_kafka_only_a_topic_of_zstd_batches_is_read() {
     stack.stop().await.unwrap();
 }
 
-/// Nothing is sent meanwhile: both are noticed without traffic.
+/// Nothing is sent meanwhile: the service notices both without traffic.
 #[tokio::test]
 async fn h24_apache_kafka_only_a_permission_withdrawn_turns_readiness_red_until_it_is_given_back() {
     let stack = stack_with(StackOptions {
@@ -84,7 +84,7 @@ async fn h24_apache_kafka_only_a_permission_withdrawn_turns_readiness_red_until_
     stack.stop().await.unwrap();
 }
 
-/// One batch on disk was damaged; the records behind it cannot be reached.
+/// A batch on disk is damaged, so that the records behind it cannot be read.
 #[tokio::test]
 async fn h24_apache_kafka_only_a_corrupt_batch_turns_health_red_with_the_clients_words() {
     let folder = tempfile::tempdir().unwrap();
@@ -117,7 +117,7 @@ async fn h24_apache_kafka_only_a_corrupt_batch_turns_health_red_with_the_clients
         .path()
         .join(format!("{topic}-0/00000000000000000000.log"));
     let mut bytes = std::fs::read(&segment).unwrap();
-    // Behind the head of the batch, which is 61 bytes long.
+    // Behind the header of the batch, which has 61 bytes.
     bytes[100..140].fill(0xff);
     std::fs::write(&segment, bytes).unwrap();
     stack.respawn_broker(0).unwrap();
@@ -136,7 +136,7 @@ async fn h24_apache_kafka_only_a_corrupt_batch_turns_health_red_with_the_clients
     stack.stop().await.unwrap();
 }
 
-/// A new process could not join a group whose brokers are away either.
+/// A restart would not help, because a new process cannot join a group without brokers.
 #[tokio::test]
 async fn h27_apache_kafka_only_an_outage_above_the_session_time_out_is_no_fault_of_the_member() {
     let mut stack = stack().await;
@@ -155,7 +155,7 @@ async fn h27_apache_kafka_only_an_outage_above_the_session_time_out_is_no_fault_
     let broker = stack.broker_process(0).unwrap();
     broker.signal(Signal::TERM);
     broker.wait().await.unwrap();
-    // It loses its partitions, and is red in readiness alone however long the outage lasts.
+    // It loses its partitions. Only its readiness is red, however long the outage is.
     until_answered(&service, "/readyz", 503).await;
     let lost = Instant::now();
     while lost.elapsed() < Duration::from_secs(12) {
@@ -170,7 +170,7 @@ async fn h27_apache_kafka_only_an_outage_above_the_session_time_out_is_no_fault_
     stack.stop().await.unwrap();
 }
 
-/// The end of the log is ahead of what was polled, or records wait, and still nothing is wrong.
+/// The end of the log is ahead of the last polled record, or records wait, but nothing is wrong.
 #[tokio::test]
 async fn h24_apache_kafka_only_markers_at_the_end_and_a_slow_store_are_no_obstacle() {
     let stack = stack().await;
@@ -188,7 +188,7 @@ async fn h24_apache_kafka_only_markers_at_the_end_and_a_slow_store_are_no_obstac
     transactional.begin_transaction().unwrap();
     send(&transactional, &requester, topic, &numbered("aborted", 5));
     transactional.abort_transaction(LIMIT).unwrap();
-    // Both take several looks.
+    // Both need several checks.
     for _ in 0..2 {
         for _ in 0..20 {
             assert_eq!(support::metric(service.admin(), BLOCKED).await, 0.0);

@@ -1,4 +1,4 @@
-//! A stop loses no reply and comes to an end, whatever is left of the broker.
+//! A stop loses no reply, and it ends even without a broker.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -13,15 +13,15 @@ use crate::support::requester::{ORDER, Requester};
 use crate::support::{LIMIT, stall};
 use crate::{MODES, Sent, load, options, stack, until_at_least};
 
-/// The store answers nobody when the stop comes, for longer than the drain: what is in flight then is given up,
-/// and must not count as done.
+/// The store does not answer during the stop, for longer than the drain. The records in flight are given up, and must
+/// not be committed.
 #[tokio::test]
 async fn h7_after_a_stop_under_load_what_is_committed_has_its_reply() {
     let stack = stack().await;
     for mode in MODES {
         let group = format!("term-{mode}");
         let requester = Requester::new(&stack, &format!("{group}-"), 2).await;
-        // The store may still stand still when the next one starts.
+        // The store may still be stalled when the next service starts.
         let times = ["--drain-timeout", "1s", "--store-timeout", "10s"];
         let options = options(&group, mode, &times);
         let mut service = Service::start(&stack, options).await.unwrap();
@@ -43,7 +43,7 @@ async fn h7_after_a_stop_under_load_what_is_committed_has_its_reply() {
             committed.len() < sent.len(),
             "{mode}: nothing was in flight"
         );
-        // The service is gone: what is not in the topic by now never comes.
+        // The service has ended, so the topic has all replies now.
         let mut answered = BTreeSet::new();
         for _ in 0..requester.replies_in_all() {
             answered.extend(requester.next_reply().await.key);
@@ -55,7 +55,7 @@ async fn h7_after_a_stop_under_load_what_is_committed_has_its_reply() {
     stack.stop().await.unwrap();
 }
 
-/// Drain (2 s), last commit and farewell (8 s), and slack for a busy machine. Left to itself, librdkafka takes
+/// Drain (2 s), last commit and leaving the group (8 s), and slack for a busy machine. By itself, librdkafka needs
 /// about 45 s to give up a broker.
 const END_LIMIT: Duration = Duration::from_secs(25);
 
@@ -67,7 +67,7 @@ async fn h7_apache_kafka_only_a_stop_without_a_broker_ends() {
         let options = options("gone", mode, &["--drain-timeout", "2s"]);
         let mut service = Service::start(&stack, options).await.unwrap();
         assert_eq!(requester.ask("before", ORDER).await.status(), "200");
-        // In flight when the broker goes: taken, saved a moment later, and not to be answered any more.
+        // In flight when the broker ends: the order is saved a moment later, but no reply is possible.
         stall(&stack, Duration::from_millis(1500));
         for number in 0..5 {
             requester.send(&format!("in-flight-{number}"), ORDER).await;

@@ -1,4 +1,4 @@
-//! HTTP requests to the service, by `curl` or by as much of HTTP/1.1 as is needed.
+//! HTTP requests to the service, by `curl` or by a minimal HTTP/1.1 client.
 
 use std::process::Stdio;
 
@@ -8,7 +8,7 @@ use tokio::process::Command;
 
 use super::support::LIMIT;
 
-/// A request as both clients send it.
+/// A request for both clients.
 pub(crate) struct Request<'a> {
     pub(crate) method: &'a str,
     pub(crate) path: &'a str,
@@ -16,7 +16,7 @@ pub(crate) struct Request<'a> {
     pub(crate) body: Option<&'a str>,
 }
 
-/// Which client sends.
+/// The client.
 #[derive(Clone, Copy)]
 pub(crate) enum Client {
     Plain,
@@ -24,7 +24,7 @@ pub(crate) enum Client {
 }
 
 impl Client {
-    /// Sends the request; returns the answer's status and body.
+    /// Sends the request. Returns the answer's status and body.
     pub(crate) async fn send(self, address: &str, request: &Request<'_>) -> (u16, String) {
         let answer = async {
             match self {
@@ -62,7 +62,7 @@ async fn curl(address: &str, request: &Request<'_>) -> (u16, String) {
     command.args(["--silent", "--show-error", "--noproxy", "*"]);
     command.args(["--request", request.method, "--write-out", "\n%{http_code}"]);
     for (name, value) in request.headers {
-        // A colon without a value would leave the header out.
+        // After a colon without a value, curl leaves the header out.
         let header = if value.is_empty() {
             format!("{name};")
         } else {

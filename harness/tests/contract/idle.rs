@@ -1,4 +1,4 @@
-//! Connections over HTTP that ask for nothing, or for half of something.
+//! HTTP connections that send no request, or half of one.
 
 use std::fs;
 
@@ -13,15 +13,15 @@ use super::support::{LIMIT, requester::Requester, wait_for};
 use super::{options, stack};
 
 const CONNECTIONS: usize = 1000;
-/// With these the service has places for as many: a quarter of its files.
+/// The limit of open files. The service uses a quarter of it for connections.
 const FILES: u64 = 4 * CONNECTIONS as u64 + 96;
-/// Fewer than the queue holds of those that are not accepted yet.
+/// Connections to open at once: fewer than the queue of the listener has places.
 const BATCH: usize = 250;
-/// A connection that the service serves, in a build that is not optimised.
+/// Most memory of one connection, in a build that is not optimised.
 const MOST_BYTES_EACH: usize = 32 << 10;
 const HALF_A_REQUEST: &[u8] = b"GET /openapi.json HTTP/1.1\r\nhost:";
 
-/// Raises the soft limit, which the service inherits: it is 1,024 on many a machine.
+/// Raises the soft limit, which the service inherits. It is 1,024 on many machines.
 fn allow_files() {
     let now = getrlimit(Resource::Nofile);
     if now.current.is_some_and(|own| own < FILES) {
@@ -53,7 +53,7 @@ fn open_files(pid: u32) -> usize {
     fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count()
 }
 
-/// A connection on which one request was answered.
+/// A connection after one answered request.
 async fn answered(http: &str) -> TcpStream {
     let mut stream = TcpStream::connect(http).await.unwrap();
     let request = b"GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n";
@@ -71,7 +71,7 @@ async fn h29_idle_connections_cost_little_are_closed_and_do_not_hold_up_the_stop
     let stack = stack().await;
     let _topics = Requester::new(&stack, "idle-", 1).await;
     let http = format!("127.0.0.1:{}", free_port().unwrap());
-    // Longer than this test waits for the end.
+    // The drain is longer than this test waits.
     let arguments = ["--http", &http, "--drain-timeout", "150s"];
     let service = Service::start(&stack, options("idle-", &arguments)).await;
     let mut service = service.unwrap();
@@ -83,7 +83,7 @@ async fn h29_idle_connections_cost_little_are_closed_and_do_not_hold_up_the_stop
         for _ in 0..BATCH {
             idle.push(TcpStream::connect(&http).await.unwrap());
         }
-        // Connections are accepted in their order. The service's own files come and go, so no count tells as much.
+        // Connections are accepted in order, so all before this one are open. A count of files would be less exact.
         answered(&http).await;
     }
     let each = resident_bytes(pid).saturating_sub(before) / CONNECTIONS;
@@ -98,7 +98,7 @@ async fn h29_idle_connections_cost_little_are_closed_and_do_not_hold_up_the_stop
     });
     drop(idle);
 
-    // A first request: hyper itself closes a connection whose next one has only begun.
+    // The first request is incomplete: hyper itself closes a connection with a later incomplete request.
     let mut half = TcpStream::connect(&http).await.unwrap();
     half.write_all(HALF_A_REQUEST).await.unwrap();
     let _accepted = answered(&http).await;

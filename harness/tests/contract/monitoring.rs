@@ -1,4 +1,4 @@
-//! The metrics that the dashboard and the alert rules name: the service has them, with these labels.
+//! The service has the metrics that the dashboard and the alert rules name, with their labels.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -29,7 +29,7 @@ fn read(path: &str) -> String {
     fs::read_to_string(root.join(path)).unwrap()
 }
 
-/// The words of a text that begin with the bridge's name for metrics.
+/// The words of a text that begin with the prefix of the bridge's metrics.
 fn metrics(text: &str) -> BTreeSet<&str> {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
     words

@@ -1,12 +1,12 @@
-//! Requesters of other frameworks against a broker: headers as they write them, byte by byte, and the
-//! replies that they look for. Nothing here comes from the bridge.
+//! Requesters of other frameworks with a broker: their headers, byte by byte, and the replies that they expect. Nothing
+//! here comes from the bridge.
 
 use harness::service::Service;
 
 use super::{options, stack};
 use crate::support::requester::{ORDER, Reply, Requester};
 
-/// What every conforming reply to these requests is.
+/// Checks a reply: all conforming replies to these requests are such an order.
 fn assert_order(reply: &Reply, requester: &str) {
     assert_eq!(reply.status(), "200", "{requester}: {reply:?}");
     assert_eq!(reply.key.as_deref(), Some(requester), "{reply:?}");
@@ -24,7 +24,7 @@ async fn spring_smallrye_and_nest_get_conforming_replies() {
     let topic = requester.reply_topic.clone();
     let order = Some(ORDER.as_bytes());
 
-    // Sixteen raw bytes, many of which no HTTP header could carry; a partition in four bytes.
+    // The correlation id has sixteen raw bytes, many of which no HTTP header can have. The partition has four bytes.
     let correlation: &[u8] = b"\x00\x01\x02\x03\n\r\x7f\x07\x08\t\x1b\x0c\x0e\x0f\x10\x11";
     let spring: [(&str, &[u8]); 4] = [
         ("kafka_replyTopic", topic.as_bytes()),
@@ -45,7 +45,7 @@ async fn spring_smallrye_and_nest_get_conforming_replies() {
             "REPLY_CORRELATION_ID",
             b"0f9d7d4e-2f4c-4f53-8f2b-3d5f0f8c7b61",
         ),
-        // Beyond the topic: the reply goes out all the same.
+        // A partition that the topic does not have: the reply is sent anyway.
         ("REPLY_PARTITION", b"\x00\x00\x00\x07"),
     ];
     requester.send_raw("smallrye", order, &smallrye).await;
@@ -56,7 +56,7 @@ async fn spring_smallrye_and_nest_get_conforming_replies() {
     assert_eq!(
         reply.header("REPLY_TOPIC"),
         None,
-        "it would be taken for a request"
+        "the requester would take it for a request"
     );
 
     let nest: [(&str, &[u8]); 3] = [

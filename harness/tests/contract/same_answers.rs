@@ -1,5 +1,5 @@
-//! The same requests over HTTP and over Kafka: same status, same body. And what a real store adds:
-//! records that are consumed again, and changes of one order that meet.
+//! The same requests over HTTP and over Kafka have the same status and body. With a real store: records that are
+//! consumed again, and concurrent changes of one order.
 
 use harness::service::Service;
 use harness::stack::{Stack, free_port};
@@ -9,7 +9,7 @@ use super::rows::{self, MAX_BODY, Pass, Row};
 use super::support::requester::{ORDER, Requester};
 use super::{options, stack, support};
 
-/// Beside the one that every requester has.
+/// The operations beside `createOrder`, which every requester has.
 const OPERATIONS: [&str; 3] = ["readOrder", "updateOrder", "cancelOrder"];
 
 /// The service with `--http` and every topic.
@@ -43,7 +43,7 @@ impl Served {
 
     async fn over_http(&self, client: Client, pass: &Pass, row: &Row) -> (u16, String) {
         let (path, mut headers, body) = (pass.path(row), pass.headers(row), row.body());
-        // Records without a media type are taken for JSON, HTTP requests are not.
+        // A record without a media type counts as JSON, but an HTTP request does not.
         if body.is_some() && headers.iter().all(|(name, _)| name != "content-type") {
             headers.push(("content-type".to_owned(), "application/json".to_owned()));
         }
@@ -105,7 +105,7 @@ async fn curl_gets_the_same_answers_as_records() {
     every_row_has_the_same_answer(Client::Curl, "curl-").await;
 }
 
-/// A group that begins anew is given each record again, as after a crash.
+/// A new group gets each record again, as after a crash.
 #[tokio::test]
 async fn h19_a_record_that_is_consumed_again_makes_no_second_order() {
     let stack = stack().await;

@@ -1,5 +1,5 @@
-//! Runs of several load clients over the log of Apache Kafka, as processes: they count what one client counts, and a worker,
-//! a coordinator or both may be killed.
+//! Runs of several load clients over the log of Apache Kafka, as processes. They count the same as one client, and a
+//! worker, the coordinator or both may be killed.
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
@@ -22,7 +22,7 @@ use tokio::task::spawn_blocking;
 async fn apache_kafka_only_several_clients_are_one_run_and_may_be_killed() {
     let (mut stack, service) = started().await;
     let folder = tempfile::tempdir().unwrap();
-    // They wait more than they work, so they go side by side.
+    // Scenarios mostly wait, so they run at the same time.
     let lanes = [
         &[counts as Scenario, a_threshold_that_breaks][..],
         &[a_killed_worker, both_killed, wrong::topics_without_rights][..],
@@ -61,13 +61,13 @@ async fn apache_kafka_only_several_clients_are_one_run_and_may_be_killed() {
         .into_iter()
         .map(|own| own.unwrap().file_name().into_string().unwrap());
     let left: Vec<_> = left.filter(|own| own.starts_with(".tmp")).collect();
-    // Three workers were killed, which leave what they unpacked.
+    // The three killed workers leave their unpacked files.
     assert!(left.len() <= 3, "{left:?}");
-    // Neither ends well without a broker.
+    // Neither can stop in order without a broker.
     drop((service, stack));
 }
 
-/// A broker that two topics have no rights on, and a service.
+/// A broker with two topics without rights, and a service.
 async fn started() -> (Stack, Service) {
     let options = StackOptions {
         broker_properties: authorizer(),
@@ -98,7 +98,7 @@ type Scenario = fn(&str, &Path);
 
 /// A schedule of 120 requests in 2 s.
 const SCHEDULE: [&str; 6] = ["--rate", "60/s", "-t", "2s", "--start-delay", "2s"];
-/// One of 400 in 8 s.
+/// A schedule of 400 requests in 8 s.
 const LONG: [&str; 6] = ["--rate", "50/s", "-t", "8s", "--start-delay", "2s"];
 
 fn requests(report: &Value) -> u64 {
@@ -115,7 +115,7 @@ fn with<'a>(run: &'a str, workers: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     [&["--workers", workers, "--run", run][..], more].concat()
 }
 
-/// Several workers send what one does, of users and of a schedule.
+/// Several workers send the same as one client, with users and with a schedule.
 fn counts(broker: &str, folder: &Path) {
     let place = Place {
         broker,
@@ -170,7 +170,7 @@ fn counts(broker: &str, folder: &Path) {
     }
 }
 
-/// Thresholds judge all workers together, and end the run of all.
+/// Thresholds apply to all workers together, and end the run for all.
 fn a_threshold_that_breaks(broker: &str, folder: &Path) {
     let place = Place {
         broker,
@@ -202,7 +202,7 @@ fn a_threshold_that_breaks(broker: &str, folder: &Path) {
     workers.into_iter().for_each(|own| drop(own.ends_with(0)));
 }
 
-/// The run ends, and says who is missing.
+/// The run ends, and names the missing worker.
 fn a_killed_worker(broker: &str, folder: &Path) {
     let place = Place {
         broker,
@@ -210,7 +210,7 @@ fn a_killed_worker(broker: &str, folder: &Path) {
         folder,
     };
     let workers: Vec<_> = ["a", "b"].map(|name| place.worker(name, &[])).into();
-    // It would go on for a minute.
+    // Without the loss, it would go on for a minute.
     let run = with(
         "lost",
         "2",
@@ -233,7 +233,7 @@ fn a_killed_worker(broker: &str, folder: &Path) {
     assert!(told.contains("the run was aborted: worker b"), "{told}");
 }
 
-/// The run goes on, and tells to the request what was never sent.
+/// The run goes on, and names each request that was never sent.
 fn a_worker_that_the_run_goes_on_without(broker: &str, folder: &Path) {
     let place = Place {
         broker,
@@ -277,7 +277,7 @@ fn a_worker_that_the_run_goes_on_without(broker: &str, folder: &Path) {
     );
     assert!(sent > 0 && !never.is_empty(), "{told}");
     assert_eq!(sent + never.len() as u64, 200, "{told}");
-    // Every other one of the schedule, up to its last.
+    // Every second request of the schedule, up to the last one.
     let of_its_own = |own: &Value| own.as_u64().unwrap() % 2 == lost as u64;
     assert!(never.iter().all(of_its_own), "{told}");
     assert_eq!(never.last().unwrap(), 398 + lost as u64, "{told}");
@@ -287,7 +287,7 @@ fn a_worker_that_the_run_goes_on_without(broker: &str, folder: &Path) {
     );
 }
 
-/// Another one takes the run over, with nothing lost.
+/// Another coordinator takes the run over, and nothing is lost.
 fn a_killed_coordinator(broker: &str, folder: &Path) {
     let place = Place {
         broker,
@@ -342,7 +342,7 @@ fn both_killed(broker: &str, folder: &Path) {
     assert_eq!(whole["requests"], 200, "{report}");
 }
 
-/// A coordinator that was stopped by a signal, and has another one behind it when it wakes, does nothing more.
+/// A coordinator that SIGSTOP has stopped does nothing more if another one has taken its run meanwhile.
 fn a_coordinator_that_slept(broker: &str, folder: &Path) {
     let place = Place {
         broker,

@@ -1,4 +1,4 @@
-//! Coordinators and workers of a run, as processes, and the control topic as they see it.
+//! Coordinators and workers of a run, as processes, and the control topic.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,14 +14,14 @@ use serde_json::Value;
 
 use crate::support;
 
-/// Where the runs of one scenario are: topics of its own, so that scenarios at the same time do not see each other.
+/// The topics of one scenario. Scenarios at the same time have different ones, so that they do not see each other.
 pub(crate) struct Place<'a> {
     pub(crate) broker: &'a str,
     pub(crate) name: &'a str,
     pub(crate) folder: &'a Path,
 }
 
-/// A load client that runs. Dropping it ends it.
+/// A running load client. Dropping it ends it.
 pub(crate) struct Party {
     child: Child,
     log: PathBuf,
@@ -32,7 +32,7 @@ impl Place<'_> {
         format!("{}.control", self.name)
     }
 
-    /// `load-client COMMAND` on this place's log.
+    /// `load-client COMMAND` with this place's log.
     pub(crate) fn command(&self, command: &[&str]) -> Command {
         let program = PathBuf::from(env!("CARGO_BIN_EXE_harness")).with_file_name("load-client");
         let mut all = Command::new(program);
@@ -45,7 +45,7 @@ impl Place<'_> {
         all
     }
 
-    /// Starts one, whose output goes to a file of this name.
+    /// Starts a load client. Its output goes to a file with this name.
     pub(crate) fn start(&self, name: &str, mut command: Command) -> Party {
         let log = self.folder.join(format!("{}-{name}.log", self.name));
         let file = fs::File::create(&log).unwrap();
@@ -62,19 +62,19 @@ impl Place<'_> {
         self.start(name, command)
     }
 
-    /// Starts a coordinator of a run that sends by the schedule; its report goes to `<name>.json`.
+    /// Starts a coordinator of a run that sends by the schedule. Its report goes to `<name>.json`.
     pub(crate) fn coordinator(&self, name: &str, more: &[&str]) -> Party {
         let mut command = self.command(&["run", "--only-summary"]);
         command
             .args(["--host", &format!("kafka://{}", self.broker)])
-            // A busy machine makes two workers begin apart; the scenario of that has its own bound.
+            // On a busy machine workers begin at different times. The scenario about that has its own bound.
             .args(["--max-skew", "1s", "--json"])
             .arg(self.report(name))
             .args(more);
         self.start(name, command)
     }
 
-    /// Where a coordinator's report goes.
+    /// The path of a coordinator's report.
     pub(crate) fn report(&self, name: &str) -> PathBuf {
         self.folder.join(format!("{}-{name}.json", self.name))
     }
@@ -83,7 +83,7 @@ impl Place<'_> {
         support::json(&self.report(name))
     }
 
-    /// Appends to the control topic what somebody else might.
+    /// Appends a record to the control topic, as anybody else might.
     pub(crate) fn write(&self, note: &str) {
         let producer: BaseProducer = self.config().create().unwrap();
         let topic = self.control();
@@ -92,7 +92,7 @@ impl Place<'_> {
         producer.flush(support::LIMIT).unwrap();
     }
 
-    /// Waits until the control topic has a record that says this of this run; returns it.
+    /// Waits until the control topic has this kind of record from this sender. Returns the record.
     pub(crate) fn until_said(&self, run: &str, what: &str, from: &str) -> Value {
         let consumer: BaseConsumer = self.config().set("group.id", "look").create().unwrap();
         let mut all = TopicPartitionList::new();
@@ -140,7 +140,7 @@ impl Party {
         });
     }
 
-    /// Waits for its end; returns its exit code and what it told.
+    /// Waits for its end. Returns its exit code and its output.
     pub(crate) fn end(mut self) -> (Option<i32>, String) {
         let mut code = None;
         support::wait_for(&format!("the end of {}", self.log.display()), || {
@@ -151,7 +151,7 @@ impl Party {
         (code.flatten(), self.told())
     }
 
-    /// It ends with this code; returns what it told.
+    /// Checks that it ends with this code. Returns its output.
     #[track_caller]
     pub(crate) fn ends_with(self, code: i32) -> String {
         let name = self.log.display().to_string();
@@ -163,13 +163,13 @@ impl Party {
 
 impl Drop for Party {
     fn drop(&mut self) {
-        // Only a test that failed, or that has killed it, leaves it.
+        // It still runs only if the test failed or has killed it.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// The report of the run has the very latencies that its workers have written, request by request.
+/// Checks that the report of the run agrees with the latencies in the workers' files.
 pub(crate) fn says_what_was_measured(report: &Value, files: &[PathBuf]) {
     let mut times = Vec::new();
     for file in files {
@@ -194,7 +194,7 @@ pub(crate) fn says_what_was_measured(report: &Value, files: &[PathBuf]) {
             "{field} {time}, {response}"
         );
     }
-    // A bucket of the histogram is a ten-thousandth of its value wide.
+    // The width of a histogram's bucket is a ten-thousandth of its value.
     let (below, above) = (times[times.len() / 2 - 1], times[times.len() / 2]);
     let median = told("median_ms");
     assert!(

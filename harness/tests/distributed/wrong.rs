@@ -1,4 +1,4 @@
-//! What must not become a run.
+//! Cases in which no run may start.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use crate::parties::{Party, Place};
 use crate::{SCHEDULE, with};
 
-/// A worker that reads the start late would begin late: nobody sends anything.
+/// A worker that reads the order to start too late would begin late, so nobody sends anything.
 pub(crate) fn workers_that_would_begin_apart(broker: &str, folder: &Path) {
     let place = Place {
         broker,
@@ -20,7 +20,7 @@ pub(crate) fn workers_that_would_begin_apart(broker: &str, folder: &Path) {
         "apart",
         &with("apart", "2", &["--rate", "40/s", "-t", "3s"]),
     );
-    // The order to start is written when both are ready, so one sleeps until the other one has slept in.
+    // The order to start is written when both are ready. So one of them is stopped until the other one is late.
     place.until_said("apart", "hello", "late");
     late.signal(Signal::STOP);
     let other = place.worker("other", &[]);
@@ -42,7 +42,7 @@ pub(crate) fn workers_that_would_begin_apart(broker: &str, folder: &Path) {
     assert_eq!(report["summary"]["total"]["requests"], 0, "{report}");
 }
 
-/// A sentence each, and an exit code as of `run`.
+/// Each case has one sentence, and an exit code like that of `run`.
 pub(crate) fn what_does_not_fit(broker: &str, folder: &Path) {
     let place = Place {
         broker,
@@ -55,7 +55,7 @@ pub(crate) fn what_does_not_fit(broker: &str, folder: &Path) {
         "{told}"
     );
 
-    // Two runs at once, and workers for one.
+    // Two runs at the same time, with workers for one.
     let short = [
         &SCHEDULE[..],
         &["--patience", "5s", "--exit-code-on-invalid", "0"],
@@ -87,7 +87,7 @@ pub(crate) fn what_does_not_fit(broker: &str, folder: &Path) {
     hostile_records(&place);
 }
 
-/// A plan of another version, records that are nothing, and a plan that reaches for a file of the worker's machine.
+/// A plan of another version, records without a meaning, and a plan that names a file of the worker's machine.
 fn hostile_records(place: &Place<'_>) {
     for note in [
         r#"{"version":2,"run":"newer","from":"c","says":{"claim":{"workers":1}}}"#,
@@ -124,7 +124,7 @@ fn hostile_records(place: &Place<'_>) {
     );
 }
 
-/// Whoever may not read the orders, or not write what it measures, says so and sends nothing in vain.
+/// A client without the right to read orders, or to write measurements, says so, and sends no requests.
 pub(crate) fn topics_without_rights(broker: &str, folder: &Path) {
     let closed = Place {
         broker,
@@ -180,7 +180,7 @@ pub(crate) fn a_run_that_goes_on(place: &Place<'_>) -> (Party, Party) {
     (worker, leader)
 }
 
-/// With the only broker, the log is gone and the service too.
+/// Without the only broker, both the log and the service are gone.
 pub(crate) fn a_broker_that_is_gone(worker: Party, leader: Party) {
     let told = leader.ends_with(5);
     let says_why = told.contains("the log did not answer for --patience (the log at ");

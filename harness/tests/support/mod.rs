@@ -1,5 +1,4 @@
-//! What the stack tests share: which stack to use, a harness that is run as a user runs it, and a look at
-//! what it leaves running.
+//! Shared parts of the stack tests: the stack under test, the harness as a program, and the processes that it leaves.
 
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
@@ -19,7 +18,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// Far above what anything here takes: the tests measure nothing, they only must not hang.
+/// Far longer than anything here takes. Tests must not hang, but they measure nothing.
 pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 
 /// The stack under test, from `TEST_STACK`: `embedded` (default) or `native`.
@@ -31,31 +30,31 @@ pub(crate) fn stack_kind() -> StackKind {
     }
 }
 
-/// How often a suite is to be repeated, from `ROUNDS`; once if it is not set.
+/// How often to repeat a suite, from `ROUNDS`. The default is once.
 pub(crate) fn rounds() -> usize {
     let rounds = std::env::var("ROUNDS").ok();
     rounds.map_or(1, |rounds| rounds.parse().expect("ROUNDS takes a number"))
 }
 
-/// Prints what a suite found, for those who run it with `--nocapture`.
+/// Prints a suite's figures, which `--nocapture` shows.
 #[expect(clippy::print_stdout, reason = "a figure that is worth reading")]
 pub(crate) fn tell(finding: &str) {
     println!("{finding}");
 }
 
-/// A harness to be run in a folder of its own, where all its files go, the temporary ones too. Its children
-/// are found by that: each writes its log there. (Their environment would not do: some servers overwrite it
-/// with their title.)
+/// A harness in its own folder, which has all its files, also the temporary ones. Its child processes are found by
+/// that, because each writes its log there. Their environment would not do, because some servers overwrite it with
+/// their title.
 pub(crate) struct Harness {
     pub(crate) folder: tempfile::TempDir,
 }
 
-/// A harness that runs.
+/// A running harness.
 pub(crate) struct Running {
     child: Child,
     /// The lines of its output up to the sign.
     pub(crate) output: Vec<String>,
-    /// Its further lines.
+    /// The lines after the sign.
     seen: std::sync::mpsc::Receiver<String>,
 }
 
@@ -66,18 +65,19 @@ impl Harness {
         }
     }
 
-    /// `harness <arguments>`, to be adjusted and run.
+    /// `harness <arguments>`, for the test to adjust and run.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
         command
             .args(arguments)
             .env("TMPDIR", self.folder.path())
-            // A machine that is busy with other tests makes the load client a bottleneck, and says nothing.
+            // On a machine that is busy with other tests, the load client may be the bottleneck, which is no failure
+            // here.
             .env("LOAD_CLIENT_EXIT_CODE_ON_INVALID", "0")
             .current_dir(&self.folder)
             .stdin(Stdio::null());
         if arguments.first() == Some(&"up") {
-            // Tests run side by side, and only one can have the ports that `up` prefers.
+            // Tests run at the same time, and only one can have the ports that `up` prefers.
             let port = || free_port().unwrap().to_string();
             command.env("HARNESS_KAFKA_PORT", port());
             command.env("HARNESS_STORE_PORT", port());
@@ -92,7 +92,7 @@ impl Harness {
         self.command(&all)
     }
 
-    /// Starts it and waits until one of its lines on standard error or output contains `sign`.
+    /// Starts it, and waits until a line on standard error or output contains `sign`.
     pub(crate) fn start_until(&self, mut command: Command, sign: &str) -> Running {
         let log = self.folder.path().join("stderr.log");
         let mut child = command
@@ -104,7 +104,7 @@ impl Harness {
         let (lines, seen) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
             for line in output.lines().map_while(Result::ok) {
-                // The receiver is gone once the sign was seen; reading on keeps the pipe open.
+                // Nobody may receive the line any more, but reading on keeps the pipe open.
                 let _ = lines.send(line);
             }
         });
@@ -121,7 +121,7 @@ impl Harness {
         running
     }
 
-    /// Waits until nothing that this harness started runs any more.
+    /// Waits until no process of this harness runs any more.
     pub(crate) fn assert_nothing_left(&self) {
         wait_for("the end of every child", || self.all_processes().is_empty());
     }
@@ -142,7 +142,7 @@ impl Harness {
             .unwrap()
             .filter_map(|entry| entry.ok()?.file_name().into_string().ok());
         let ids = names.filter_map(|name| name.parse().ok());
-        // A process that has ended and only waits to be reaped has no open files.
+        // A zombie has no open files.
         ids.filter(|id: &i32| {
             ["fd/1", "fd/2"].iter().any(|stream| {
                 fs::read_link(format!("/proc/{id}/{stream}"))
@@ -162,7 +162,7 @@ impl Running {
         self.wait()
     }
 
-    /// How it ended, and its whole output.
+    /// Its exit status, and its whole output.
     pub(crate) fn end_with_output(mut self) -> (ExitStatus, String) {
         let status = self.wait();
         self.output.extend(self.seen.iter());
@@ -181,13 +181,13 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Only a test that failed leaves it running.
+        // It still runs only if the test failed.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// The store programs, as their command lines name them.
+/// The names of the store programs on their command lines.
 pub(crate) const STORES: [&str; 3] = ["kvrocks", "redis-server", "valkey-server"];
 
 /// Sends a signal to one process.
@@ -195,7 +195,7 @@ pub(crate) fn send(id: i32, signal: Signal) {
     kill_process(Pid::from_raw(id).unwrap(), signal).unwrap();
 }
 
-/// Asks until the answer is yes; fails the test after a limit that no healthy machine reaches.
+/// Asks until the answer is yes. Fails the test after a limit that no healthy machine reaches.
 pub(crate) fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + LIMIT;
     while !is_so() {
@@ -204,7 +204,7 @@ pub(crate) fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// Standard error without the log lines that tell what goes on.
+/// Standard error without lines of the log's level INFO.
 pub(crate) fn complaint(output: &Output) -> String {
     let text = String::from_utf8_lossy(&output.stderr);
     let lines = text
@@ -220,7 +220,7 @@ pub(crate) fn json(file: &Path) -> serde_json::Value {
     serde_json::from_str(&text).unwrap()
 }
 
-/// A store beside the stack's own, to be stopped, stalled or left alone by itself.
+/// A store beside the stack's own, which the test can stop or stall independently.
 pub(crate) fn start_store(port: u16, folder: &Path) -> harness::process::Child {
     let port = port.to_string();
     let disk = ["--save", "", "--appendonly", "no"];
@@ -237,7 +237,7 @@ pub(crate) fn start_store(port: u16, folder: &Path) -> harness::process::Child {
     store.unwrap()
 }
 
-/// The sum of a metric over all its labels, from a service's `/metrics`; 0 while it is not there.
+/// The sum of a metric over all its labels, from a service's `/metrics`. 0 if the metric is missing.
 pub(crate) async fn metric(admin: &str, name: &str) -> f64 {
     let (_, answer) = get(admin, "/metrics").await;
     let samples = answer.lines().filter(|line| line.starts_with(name));
@@ -256,7 +256,7 @@ pub(crate) fn run_topics(stack: &Stack) -> Vec<String> {
     names.filter(|name| name.starts_with("run-")).collect()
 }
 
-/// Status and head and body of an answer, over the smallest of HTTP clients.
+/// Status of an HTTP answer, and its head and body, by a minimal client.
 pub(crate) async fn get(address: &str, path: &str) -> (u16, String) {
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
     let request = format!("GET {path} HTTP/1.0\r\nhost: {address}\r\n\r\n");
@@ -267,7 +267,7 @@ pub(crate) async fn get(address: &str, path: &str) -> (u16, String) {
     (status.expect("a status"), answer)
 }
 
-/// Waits until a metric is there.
+/// Waits until a metric is at least one.
 pub(crate) async fn until_at_least_one(admin: &str, name: &str) {
     let deadline = tokio::time::Instant::now() + LIMIT;
     while metric(admin, name).await < 1.0 {
@@ -276,7 +276,7 @@ pub(crate) async fn until_at_least_one(admin: &str, name: &str) {
     }
 }
 
-/// Waits until `/healthz` says yes.
+/// Waits until `/healthz` is green.
 pub(crate) async fn until_healthy(admin: &str) {
     let deadline = tokio::time::Instant::now() + LIMIT;
     loop {
@@ -292,7 +292,7 @@ pub(crate) async fn until_healthy(admin: &str) {
     }
 }
 
-/// Makes the store answer nobody for a while.
+/// Makes the store stop answering for a while.
 pub(crate) fn stall(stack: &Stack, time: Duration) {
     let stalled = Stalled::now(stack);
     tokio::spawn(async move {
@@ -301,7 +301,8 @@ pub(crate) fn stall(stack: &Stack, time: Duration) {
     });
 }
 
-/// A store that answers nobody until this is dropped. Its process is stopped: not every store can pause itself.
+/// A store that does not answer until this is dropped. SIGSTOP stops its process, because not every store can pause
+/// itself.
 pub(crate) struct Stalled(Pid);
 
 impl Stalled {
@@ -320,7 +321,7 @@ impl Drop for Stalled {
     }
 }
 
-/// How many orders the store has. Not `DBSIZE`, which Kvrocks does not know before it has counted.
+/// The number of orders in the store. Not `DBSIZE`, because Kvrocks has to count first.
 pub(crate) async fn order_count(stack: &Stack) -> usize {
     let client = redis::Client::open(stack.store_url()).unwrap();
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();

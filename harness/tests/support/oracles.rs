@@ -1,5 +1,5 @@
-//! What must be true of a journal of requests, however the instances that wrote it came and went.
-//! Pure, and tested by itself: an oracle that cannot say no proves nothing.
+//! Checks of a journal of requests that several instances have written. Pure, with tests of their own: an oracle that
+//! finds nothing proves nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -10,12 +10,12 @@ pub(crate) struct Handling {
     pub(crate) key: String,
     pub(crate) id: String,
     pub(crate) start: i128,
-    /// `None` when it was cut short.
+    /// `None` if it was interrupted.
     pub(crate) end: Option<i128>,
 }
 
-/// Reads `start|end <nanoseconds> <key> <id>` lines; each end belongs to the last start of its id
-/// that has none yet.
+/// Reads lines of the form `start|end <nanoseconds> <key> <id>`. Each end belongs to the last start of its id without
+/// an end.
 pub(crate) fn read(journal: &str) -> Vec<Handling> {
     let mut events: Vec<(i128, bool, &str, &str)> = journal
         .lines()
@@ -50,8 +50,7 @@ pub(crate) fn read(journal: &str) -> Vec<Handling> {
     handlings
 }
 
-/// Ids that were sent and never handled to their end. Sets and not counts: a count hides a loss
-/// behind a duplicate.
+/// Ids that were sent, but never handled completely. Sets, not counts, because a count hides a loss behind a duplicate.
 pub(crate) fn lost(sent: &[(String, String)], handlings: &[Handling]) -> Vec<String> {
     let done: BTreeSet<&str> = handlings
         .iter()
@@ -68,7 +67,7 @@ pub(crate) fn duplicates(handlings: &[Handling]) -> f64 {
     (handlings.len() - distinct.len()) as f64 / distinct.len().max(1) as f64
 }
 
-/// The longest time that a key had to wait for its next request to start, as its requesters saw it.
+/// The longest time until the next request of a key started, as its requesters saw it.
 pub(crate) fn longest_stall(handlings: &[Handling]) -> Duration {
     let mut last: BTreeMap<&str, i128> = BTreeMap::new();
     let stalls = handlings.iter().filter_map(|one| {
@@ -78,7 +77,7 @@ pub(crate) fn longest_stall(handlings: &[Handling]) -> Duration {
     Duration::from_nanos(stalls.max().unwrap_or_default())
 }
 
-/// Keys whose requests, replays left out, did not start in the order in which they were sent.
+/// Keys whose requests did not start in the order in which they were sent. Replays do not count.
 pub(crate) fn out_of_order(sent: &[(String, String)], handlings: &[Handling]) -> Vec<String> {
     let mut expected: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (key, id) in sent {

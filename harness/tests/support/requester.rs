@@ -1,5 +1,5 @@
-//! A requester with nothing of ours in it: it sends records with literal header names and reads
-//! whatever comes to the reply topic.
+//! A requester that uses none of this project's libraries: it sends records with literal header names, and reads all
+//! records of the reply topic.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use super::LIMIT;
 
 pub(crate) const ORDER: &str = r#"{"items":[{"sku":"id-1234","count":1}]}"#;
 
-/// A reply as it came.
+/// A reply.
 #[derive(Clone, Debug)]
 pub(crate) struct Reply {
     pub(crate) key: Option<String>,
@@ -39,7 +39,7 @@ impl Reply {
     }
 }
 
-/// Sends to one topic, unless told another, and reads the replies of a third.
+/// Sends to one topic by default, and reads the replies of another one.
 pub(crate) struct Requester {
     producer: FutureProducer,
     consumer: StreamConsumer,
@@ -48,7 +48,7 @@ pub(crate) struct Requester {
 }
 
 impl Requester {
-    /// Creates `<prefix>createOrder` and its reply topic, and listens to the latter.
+    /// Creates `<prefix>createOrder` and its reply topic, and reads the reply topic.
     pub(crate) async fn new(stack: &Stack, prefix: &str, partitions: i32) -> Self {
         let topic = format!("{prefix}createOrder");
         let reply_topic = format!("{topic}.reply");
@@ -57,7 +57,7 @@ impl Requester {
         Self::on(stack, &topic, &reply_topic)
     }
 
-    /// The same with topics that are there.
+    /// A requester with existing topics.
     pub(crate) fn on(stack: &Stack, topic: &str, reply_topic: &str) -> Self {
         let mut config = ClientConfig::new();
         config
@@ -76,7 +76,7 @@ impl Requester {
         }
     }
 
-    /// Sends a record exactly as given, waits until the broker has it, and returns its partition and offset.
+    /// Sends exactly this record, waits until the broker has it, and returns its partition and offset.
     pub(crate) async fn send_raw(
         &self,
         key: &str,
@@ -86,7 +86,7 @@ impl Requester {
         self.send_to(&self.topic, key, value, headers).await
     }
 
-    /// The same to any topic.
+    /// Sends exactly this record to any topic.
     pub(crate) async fn send_to(
         &self,
         topic: &str,
@@ -110,7 +110,7 @@ impl Requester {
         (delivery.partition, delivery.offset)
     }
 
-    /// Sends a request with the seed's headers; returns its partition and offset.
+    /// Sends a request with the seed's headers. Returns its partition and offset.
     pub(crate) async fn send(&self, id: &str, body: &str) -> (i32, i64) {
         let echo = format!("x-request-id:{id}");
         let headers: [(&str, &[u8]); 2] = [
@@ -120,9 +120,9 @@ impl Requester {
         self.send_raw(id, Some(body.as_bytes()), &headers).await
     }
 
-    /// Waits for the next reply, whichever it is.
+    /// Waits for the next reply to any request.
     pub(crate) async fn next_reply(&self) -> Reply {
-        // A broker that is away for a while is an error of the consumer's, which reads on when it is back.
+        // If the broker is down for a while, the consumer reports an error, and then reads on.
         let message = tokio::time::timeout(LIMIT, async {
             loop {
                 match self.consumer.recv().await {
@@ -150,7 +150,7 @@ impl Requester {
         }
     }
 
-    /// Sends a request and waits for the reply with its key.
+    /// Sends a request, and waits for the reply with its key.
     pub(crate) async fn ask(&self, id: &str, body: &str) -> Reply {
         self.send(id, body).await;
         let reply = self.next_reply().await;
@@ -162,7 +162,7 @@ impl Requester {
         reply
     }
 
-    /// As `ask`, where records of before may be answered again: partitions were lost before a commit.
+    /// Like `ask`, but earlier records may be answered again, because partitions were lost before a commit.
     pub(crate) async fn ask_after_a_loss(&self, id: &str, body: &str) -> Reply {
         self.send(id, body).await;
         loop {
@@ -186,15 +186,15 @@ impl Requester {
         replies
     }
 
-    /// Returns how many replies there are in the topic, seen or not.
+    /// Returns the number of replies in the topic, read or not.
     pub(crate) fn replies_in_all(&self) -> i64 {
         self.replies_in(0)
     }
 
-    /// Returns how many replies there are in a partition of the topic, seen or not.
+    /// Returns the number of replies in a partition of the topic, read or not.
     pub(crate) fn replies_in(&self, partition: i32) -> i64 {
         let limit = Duration::from_secs(30);
-        // The topic may have got that partition just now.
+        // The partition may be new.
         let topic = Some(&*self.reply_topic);
         self.consumer.fetch_metadata(topic, limit).unwrap();
         let (first, next) = self
@@ -204,7 +204,7 @@ impl Requester {
         next - first
     }
 
-    /// Whether the cluster has a topic of that name. Asking must not create it.
+    /// Whether the cluster has a topic with that name. The question must not create it.
     pub(crate) fn topic_exists(&self, topic: &str) -> bool {
         let metadata = self
             .consumer

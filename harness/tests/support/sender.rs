@@ -1,4 +1,4 @@
-//! Sends many requests at once and remembers what it sent.
+//! Sends many requests at once, and keeps their ids.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -6,13 +6,13 @@ use rdkafka::config::ClientConfig;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 
-/// Sends records of a hundred keys in turn, in order.
+/// Sends records with a hundred keys in turns.
 pub(crate) struct Sender {
     producer: FutureProducer,
     topic: String,
     reply_topic: String,
     body: String,
-    /// Key and id of each record that was sent.
+    /// Key and id of each sent record.
     pub(crate) sent: Vec<(String, String)>,
 }
 
@@ -29,7 +29,7 @@ impl Sender {
         }
     }
 
-    /// Sends so many more and waits until the broker has them.
+    /// Sends this number of further records, and waits until the broker has them.
     pub(crate) async fn send(&mut self, count: usize) {
         let mut reports = Vec::new();
         for number in self.sent.len()..self.sent.len() + count {

@@ -1,4 +1,4 @@
-//! Stores of a test's own, and one address in front of several of them.
+//! Stores for single tests, and one address in front of several stores.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 
 use crate::support::{LIMIT, wait_for};
 
-/// A `redis-server` in a folder of its own.
+/// A `redis-server` in its own folder.
 pub(crate) struct Server {
     pub(crate) port: u16,
     pub(crate) child: Child,
@@ -23,12 +23,12 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts one with further settings and waits for its port.
+    /// Starts a server with further settings, and waits for its port.
     pub(crate) fn start(settings: &[&str]) -> Self {
         Self::start_in(tempfile::tempdir().unwrap(), settings)
     }
 
-    /// Starts one on what a folder holds.
+    /// Starts a server on the files in a folder.
     pub(crate) fn start_in(folder: TempDir, settings: &[&str]) -> Self {
         let port = free_port().unwrap();
         let own = ["--port", &port.to_string(), "--bind", "127.0.0.1"].map(str::to_owned);
@@ -54,7 +54,7 @@ impl Server {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// Asks it something over a connection of its own; words are separated by blanks.
+    /// Sends a command over a new connection. Blanks separate its words.
     pub(crate) async fn try_ask<T: FromRedisValue>(&self, command: &str) -> RedisResult<T> {
         let client = redis::Client::open(self.url())?;
         let mut connection = client.get_multiplexed_async_connection().await?;
@@ -77,7 +77,7 @@ impl Server {
             .is_ok()
     }
 
-    /// Asks until the answer has the text in it.
+    /// Asks until the answer contains the text.
     pub(crate) async fn until(&self, command: &str, wanted: &str) {
         let deadline = tokio::time::Instant::now() + LIMIT;
         loop {
@@ -91,15 +91,15 @@ impl Server {
         }
     }
 
-    /// Ends it and returns its folder.
+    /// Stops it, and returns its folder.
     pub(crate) async fn stop(self) -> TempDir {
         self.child.stop(Duration::from_secs(10)).await.unwrap();
         self.folder
     }
 }
 
-/// One address, behind which another server may stand for those who connect anew. Who is connected stays
-/// where he is, as with a proxy or a virtual address.
+/// One address whose server can change for new connections. Open connections stay with the old server, as with a proxy
+/// or a virtual address.
 pub(crate) struct OneAddress {
     pub(crate) port: u16,
     target: Arc<AtomicU16>,
@@ -140,7 +140,7 @@ impl OneAddress {
     }
 }
 
-/// The program under test, beside the harness.
+/// The program under test, in the harness's folder.
 pub(crate) fn order_service() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_harness")).with_file_name("order-service")
 }

@@ -29,7 +29,7 @@ pub(crate) struct LoadArguments {
     /// Open loop: spacing of the requests; poisson is random, like independent customers [default: constant]
     #[arg(long, value_parser = ["constant", "poisson"])]
     arrivals: Option<String>,
-    /// Open loop: most requests in flight; further ones are held back, and the report says so [default: 100000]
+    /// Open loop: limit of requests in flight; further requests wait, and the report says so [default: 100000]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..), value_name = "REQUESTS")]
     max_in_flight: Option<u32>,
     /// Closed loop: pause between a reply and the user's next request: 100ms, or a random 50ms..150ms [default: none]

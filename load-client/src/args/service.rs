@@ -87,7 +87,7 @@ pub(crate) struct ServiceArguments {
     /// to set the header NAME on the reply.
     #[arg(long, value_name = "PLACE", help_heading = SERVICE)]
     correlation: Option<IdPlace>,
-    /// Where replies carry it: header:NAME, key or payload:/JSON/POINTER [default: same place]
+    /// Where replies carry the correlation id: header:NAME, key or payload:/JSON/POINTER [default: same place]
     #[arg(long, value_parser = IdPlace::of_reply, value_name = "PLACE", help_heading = SERVICE)]
     reply_correlation: Option<IdPlace>,
     /// Format of the correlation id: uuid, uuid-bytes (16 bytes) or hex [default: by --profile]

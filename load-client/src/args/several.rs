@@ -21,7 +21,7 @@ pub(crate) struct SeveralArguments {
     pub(crate) workers: Option<u32>,
     /// Take over a run whose coordinator is gone
     ///
-    /// The load is the one in the log. Outputs and thresholds are those of this command.
+    /// The load comes from the log. Outputs and thresholds come from this command.
     #[arg(long, group = "coordinates", value_parser = name, value_name = "RUN", conflicts_with_all = ["run", "segment", "hdr", "requests_record_file"])]
     pub(crate) resume: Option<String>,
     /// With --workers: name of the run [default: a UUID]
@@ -164,7 +164,7 @@ pub(crate) struct WorkerArguments {
     pub(crate) run: Option<String>,
     /// Take this part of the load, counted from 0 [default: any part]
     ///
-    /// In an Indexed Job, Kubernetes sets it by the variable JOB_COMPLETION_INDEX.
+    /// In an Indexed Job, Kubernetes sets the variable JOB_COMPLETION_INDEX.
     #[arg(long, env = "JOB_COMPLETION_INDEX", value_name = "INDEX")]
     pub(crate) index: Option<u32>,
     /// Name of this worker in reports [default: host name and process id]

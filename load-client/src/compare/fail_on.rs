@@ -11,7 +11,7 @@ use crate::compare::{Comparison, Verdict};
 pub enum FailOn {
     /// The changed side is slower
     Slower,
-    /// The changed side is anything but faster
+    /// The changed side is not faster
     NotFaster,
 }
 

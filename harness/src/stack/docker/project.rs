@@ -1,4 +1,4 @@
-//! The command `docker compose` for one compose file: whether it can be had, what it is asked, and how it ends.
+//! Runs the command `docker compose` for one compose file.
 
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -12,14 +12,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{programs, wait};
 
-/// The services of the compose file that make the stack.
+/// The services of the stack in the compose file.
 pub(super) const BROKER: &str = "kafka";
 pub(super) const STORE: &str = "kvrocks";
 
-/// Removes all that the project has: containers of every profile would keep the network.
+/// Removes the whole project, with all profiles, because their containers would keep the network.
 pub(super) const DOWN: [&str; 5] = ["--profile", "*", "down", "--volumes", "--remove-orphans"];
 
-/// Becomes a label of the containers, by which `make down` knows those of a killed harness.
+/// The variable that becomes a label of the containers. By it, `make down` finds those of a killed harness.
 const OWNER: &str = "HARNESS_PID";
 
 pub(super) const SHORT_LIMIT: Duration = Duration::from_secs(30);
@@ -46,7 +46,7 @@ impl Project {
         })
     }
 
-    /// Tells a missing engine from a missing or an old Compose, in one line each.
+    /// Checks for the engine and for Compose. A missing engine, a missing Compose and an old one have different errors.
     pub(super) async fn check(&self, stop: &CancellationToken) -> Result<()> {
         if !wait::unless_stopped(stop, self.engine_answers()).await? {
             bail!("no Docker engine answers: start Docker, or use --stack native");
@@ -72,13 +72,13 @@ impl Project {
         matches!(timeout(SHORT_LIMIT, asked).await, Ok(Ok(output)) if output.status.success())
     }
 
-    /// What `docker compose` printed on standard output.
+    /// The standard output of `docker compose`.
     pub(super) async fn run(&self, arguments: &[&str], limit: Duration) -> Result<String> {
         let mut command = Command::from(self.command(arguments));
         let what = format!("docker compose {}", arguments.join(" "));
         let output = timeout(limit, command.kill_on_drop(true).output())
             .await
-            .with_context(|| format!("{what}: over {limit:?}"))?;
+            .with_context(|| format!("{what}: no end within {limit:?}"))?;
         let output = output.context("cannot run docker")?;
         if !output.status.success() {
             bail!(
@@ -110,7 +110,7 @@ impl Project {
         }
     }
 
-    /// The last lines of a container's log, indented; for error messages.
+    /// The last lines of a container's log, indented, for error messages.
     pub(super) async fn log_tail(&self, service: &str) -> String {
         let logs = [
             "logs",
@@ -130,15 +130,15 @@ impl Project {
         }
     }
 
-    /// What a user can type to remove the project.
+    /// The command with which a user can remove the project.
     pub(super) fn advice(&self) -> String {
-        // As a shell takes it.
+        // Quoted for a shell.
         let down = DOWN.map(|word| if word == "*" { "'*'" } else { word });
         let file = self.file.display();
         format!("docker compose --file {file} {}", down.join(" "))
     }
 
-    /// Removes the project where nothing can be awaited any more.
+    /// Removes the project, for places without `await`.
     pub(super) fn remove_blocking(&self) -> Result<()> {
         let mut down = self
             .command(&[&DOWN[..], &["--timeout", "1"]].concat())
@@ -154,9 +154,9 @@ impl Project {
                 Some(status) => bail!("docker compose down failed ({status})"),
                 None if std::time::Instant::now() < deadline => std::thread::sleep(DROP_PAUSE),
                 None => {
-                    // What matters is said with the error.
+                    // The error below says what matters.
                     let _ = down.kill().and_then(|()| down.wait());
-                    bail!("docker compose down: over {SHORT_LIMIT:?}");
+                    bail!("docker compose down: no end within {SHORT_LIMIT:?}");
                 }
             }
         }
@@ -169,13 +169,13 @@ impl Project {
             .arg(&self.file)
             .args(arguments)
             .env(OWNER, std::process::id().to_string());
-        // A terminal's Ctrl-C must not reach it: the harness decides what is stopped, and when.
+        // A terminal's Ctrl-C must not reach it, because the harness stops everything in order.
         command.process_group(0);
         command
     }
 }
 
-/// Whether `2.40.3` or `v2.40.3` is a Compose that knows the file: 1.29 does not.
+/// Whether this version of Compose can read the file: `2.40.3` or `v2.40.3` can, 1.29 cannot.
 fn is_new_enough(version: &str) -> bool {
     let major = version.trim().trim_start_matches('v').split('.').next();
     major.and_then(|major| major.parse::<u32>().ok()) >= Some(2)

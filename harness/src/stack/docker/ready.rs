@@ -1,4 +1,4 @@
-//! Waits until the containers of broker and store answer, and notices those that end instead.
+//! Waits until the containers of broker and store answer. Fails if one ends.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::wait;
 
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Where the parts of the stack answer.
+/// The addresses of the stack's parts.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Addresses<'a> {
     pub(super) brokers: &'a str,
@@ -20,7 +20,7 @@ pub(super) struct Addresses<'a> {
 }
 
 impl Addresses<'_> {
-    /// The first that does not answer, and why.
+    /// The first part that does not answer, with the reason.
     async fn silent(self) -> Option<(&'static str, anyhow::Error)> {
         let (broker, store) =
             tokio::join!(topics::answers(self.brokers, &[]), store::ping(self.store));
@@ -29,7 +29,7 @@ impl Addresses<'_> {
     }
 }
 
-/// Waits until both answer. One that has ended, or takes longer than `limit`, is told with the end of its log.
+/// Waits until both answer. Fails if one ends, or takes longer than `limit`. The message has the end of its log.
 pub(super) async fn until_both_answer(
     project: &Project,
     addresses: Addresses<'_>,
@@ -72,7 +72,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("ended"), "kvrocks\n").unwrap();
         std::fs::write(folder.path().join("log"), "Failed to open\n").unwrap();
-        // Addresses that cannot be asked: the container goes first.
+        // The addresses are wrong, because the container is checked first.
         let told = waited(folder.path(), "", "").await;
         assert_eq!(
             told,

@@ -1,4 +1,4 @@
-//! The files that one broker is started from: its properties and its logging.
+//! The configuration files of one broker: its properties and its logging.
 
 use std::path::{Path, PathBuf};
 
@@ -8,31 +8,31 @@ use uuid::Uuid;
 use super::security::{SecureListener, write_private};
 use crate::stack::Listeners;
 
-/// Where one broker of a cluster keeps its files and listens.
+/// The files and ports of one broker of a cluster.
 #[derive(Debug)]
 pub(super) struct Layout<'a> {
     pub(super) folder: &'a Path,
-    /// Its place in the cluster, from 0.
+    /// Its index in the cluster, from 0.
     pub(super) index: usize,
     pub(super) port: u16,
-    /// Of all brokers of the cluster.
+    /// Those of all brokers of the cluster.
     pub(super) controller_ports: &'a [u16],
     /// The cluster's id.
     pub(super) cluster: &'a str,
     pub(super) secure: Option<&'a SecureListener>,
     pub(super) proxied: Option<Proxied>,
-    /// Broker properties of the caller's, which come last.
+    /// The caller's broker properties, which come last.
     pub(super) properties: &'a [(String, String)],
 }
 
-/// Two listeners that tell others to use other ports, where something stands in between.
+/// Two listeners that advertise other ports, for proxies in front of them.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Proxied {
     pub(super) listens: Listeners,
     pub(super) advertises: Listeners,
 }
 
-/// The number that a broker calls itself.
+/// The broker's number.
 pub(super) fn node_id(index: usize) -> usize {
     index + 1
 }
@@ -51,13 +51,13 @@ impl Layout<'_> {
     }
 
     pub(super) fn write(&self) -> Result<()> {
-        // It holds passwords where there is a secure listener.
+        // It has passwords if there is a secure listener.
         write_private(&self.properties_file(), &self.server_properties())?;
         write_private(&self.logging(), LOG4J2_PROPERTIES)
     }
 
-    /// Each node is broker and controller. All brokers have all topics, and a record is accepted once most of them
-    /// have it; groups form at once because a benchmark's group has one member; topics are never made by accident.
+    /// Each node is broker and controller. All brokers have all topics, and a record is accepted once most of them have
+    /// it. Groups form at once, because a benchmark's group has one member. Topics are never created automatically.
     fn server_properties(&self) -> String {
         let (id, port) = (node_id(self.index), self.port);
         let voters = self.controller_ports.iter().enumerate();
@@ -118,8 +118,8 @@ impl Layout<'_> {
     }
 }
 
-/// Controllers that check rights take no votes of a stranger: who may what, they know once they have elected a leader.
-/// So they have a name among themselves, and may all.
+/// Controllers that check rights refuse the votes of unknown controllers, because they know the rules only after they
+/// have elected a leader. So the controllers log in with a name that has all rights.
 fn among_controllers(password: &str) -> String {
     let login = format!(
         "org.apache.kafka.common.security.plain.PlainLoginModule required \
@@ -133,7 +133,7 @@ fn among_controllers(password: &str) -> String {
     )
 }
 
-/// Warnings and errors only, to the output that the harness writes to a file: what a failed start leaves.
+/// Only warnings and errors, on standard output, which the harness writes to a file.
 const LOG4J2_PROPERTIES: &str = "\
 status = off
 appender.console.type = Console
@@ -144,7 +144,7 @@ rootLogger.level = warn
 rootLogger.appenderRef.console.ref = console
 ";
 
-/// A random id. Any string does for `StorageTool`; a UUID without dashes cannot be taken for an option.
+/// A random id. `StorageTool` accepts any string. A UUID without dashes does not look like an option.
 pub(super) fn cluster_id() -> String {
     Uuid::new_v4().simple().to_string()
 }

@@ -1,4 +1,4 @@
-//! Kafka's jars: those of `KAFKA_HOME`, or copied once by Maven from the pom that this program carries.
+//! Kafka's jars: those of `KAFKA_HOME`, or those that Maven copies once, by the pom in this program.
 
 use std::env;
 use std::fs;
@@ -15,7 +15,7 @@ use crate::{programs, wait};
 const POM: &str = include_str!("../../../kafka/pom.xml");
 const COPY_LIMIT: Duration = Duration::from_secs(600);
 
-/// A folder of jars that together are a broker.
+/// A folder with the jars of a broker.
 #[derive(Debug)]
 pub(super) struct Jars {
     pub(super) folder: PathBuf,
@@ -49,7 +49,7 @@ impl Jars {
     }
 }
 
-/// 4.4.0 of `kafka_2.13-4.4.0.jar`.
+/// The version in the jar's name, such as 4.4.0 in `kafka_2.13-4.4.0.jar`.
 fn server_version(jar: &str) -> Option<&str> {
     jar.strip_prefix("kafka_2.13-")?.strip_suffix(".jar")
 }
@@ -59,9 +59,9 @@ fn pom_version() -> Option<&'static str> {
     Some(rest.split_once("</kafka.version>")?.0)
 }
 
-/// Beside the build in `target/`, where `cargo clean` finds it, else in the user's cache folder.
+/// The folder for the jars: in `target/`, where `cargo clean` removes it, or in the user's cache folder.
 fn cache_folder() -> Result<PathBuf> {
-    let program = env::current_exe().context("where is this program?")?;
+    let program = env::current_exe().context("cannot find the path of this program")?;
     let target = program
         .ancestors()
         .find(|folder| folder.join("CACHEDIR.TAG").is_file());
@@ -75,8 +75,8 @@ fn cache_folder() -> Result<PathBuf> {
         .join("kafka"))
 }
 
-/// Lets Maven copy the jars to a folder beside `folder` and renames it, so that a copy which was cut short,
-/// or another that runs at the same time, never leaves half a broker.
+/// Makes Maven copy the jars to a folder beside `folder`, and then renames it. So an interrupted copy, or two copies at
+/// the same time, never leave half a broker.
 async fn copy(folder: &Path, logs: &Path, stop: &CancellationToken) -> Result<()> {
     let maven = programs::on_path("mvn").ok_or_else(|| {
         anyhow!("no mvn on PATH: install Maven (apt-get install maven), or set KAFKA_HOME to an Apache Kafka 4")

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{programs, wait};
 
-/// What Apache Kafka 4 needs.
+/// The oldest Java for Apache Kafka 4.
 const OLDEST: u32 = 17;
 
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub(super) struct Java {
 }
 
 impl Java {
-    /// Takes the JVM of `JAVA_HOME`, else the one on PATH.
+    /// Takes the JVM of `JAVA_HOME`, or else the one on PATH.
     pub(super) async fn find(stop: &CancellationToken) -> Result<Self> {
         let home = env::var_os("JAVA_HOME").map(|home| PathBuf::from(home).join("bin/java"));
         let program = home
@@ -49,7 +49,7 @@ impl Java {
     }
 }
 
-/// 17 of `openjdk version "17.0.15" 2025-04-15`.
+/// The major version, such as 17 in `openjdk version "17.0.15" 2025-04-15`.
 fn major(version: &str) -> Option<u32> {
     let quoted = version.split('"').nth(1)?;
     quoted

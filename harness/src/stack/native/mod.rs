@@ -1,4 +1,4 @@
-//! The native brokers: nodes of Apache Kafka on the local JVM, with data that live as long as they do.
+//! The native brokers: nodes of Apache Kafka on the local JVM. Their data are deleted with them.
 
 mod config;
 mod jars;
@@ -25,7 +25,7 @@ use crate::wait;
 
 const START_LIMIT: Duration = Duration::from_secs(90);
 
-/// Running brokers, and the JVM they run on.
+/// Running brokers, and their JVM.
 #[derive(Debug)]
 pub(super) struct NativeCluster {
     pub(super) url: String,
@@ -33,7 +33,7 @@ pub(super) struct NativeCluster {
     pub(super) java: String,
     pub(super) secure: Option<SecureListener>,
     nodes: Vec<Node>,
-    /// Their data go with them.
+    /// The folders of their data, deleted on drop.
     _folders: Vec<TempDir>,
 }
 
@@ -95,7 +95,7 @@ impl NativeCluster {
     pub(super) fn node(&mut self, index: usize) -> Result<&mut Node> {
         let count = self.nodes.len();
         let node = self.nodes.get_mut(index);
-        node.with_context(|| format!("there is no broker {index} among {count}"))
+        node.with_context(|| format!("no broker {index}: there are {count}, counted from 0"))
     }
 
     /// The listeners that may be behind proxies.
@@ -110,7 +110,7 @@ impl NativeCluster {
         self.nodes.len()
     }
 
-    /// All at once: what a broker hands over when it stops, no other needs any more.
+    /// Stops all at the same time: no broker needs to hand over to another one.
     pub(super) async fn stop(self) -> Result<()> {
         let mut stopping = tokio::task::JoinSet::new();
         for node in self.nodes {
@@ -124,7 +124,7 @@ impl NativeCluster {
     }
 }
 
-/// Waits until each broker knows all of them, or one has ended.
+/// Waits until each broker knows all others. Fails if one ends.
 async fn until_known(
     nodes: &mut [Node],
     servers: &[String],
@@ -136,7 +136,7 @@ async fn until_known(
             let answers = topics::answers(own, &[]).await;
             match answers.map_err(|error| format!("{error:#}"))? {
                 known if known >= wanted => Ok(()),
-                known => Err(format!("{known} of {wanted} brokers are there")),
+                known => Err(format!("{known} of {wanted} brokers are up")),
             }
         };
         wait::until_ready(&mut node.child, START_LIMIT, stop, answers)

@@ -21,14 +21,14 @@ const STOP_GRACE: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub(in crate::stack) struct Node {
     pub(in crate::stack) child: Child,
-    /// Where it keeps its topics.
+    /// The folder with its topics.
     pub(in crate::stack) data: PathBuf,
-    /// The listeners that tell others to use other ports.
+    /// The listeners that advertise other ports.
     pub(super) behind_proxies: Option<Listeners>,
     server: Server,
 }
 
-/// How the broker is started, again if need be.
+/// How to start the broker, also again.
 #[derive(Debug)]
 struct Server {
     program: PathBuf,
@@ -39,7 +39,7 @@ struct Server {
 }
 
 impl Server {
-    /// Each start has a log of its own.
+    /// Starts the broker. Each start has a new log.
     fn spawn(&mut self) -> Result<Child> {
         self.starts += 1;
         let log = match self.starts {
@@ -52,7 +52,7 @@ impl Server {
 }
 
 impl Node {
-    /// Starts a broker on its formatted storage, and waits for nothing.
+    /// Starts a broker on its formatted storage, but does not wait.
     pub(super) fn spawn(
         program: &Path,
         jars: &Jars,
@@ -79,7 +79,7 @@ impl Node {
         })
     }
 
-    /// Starts a broker that has ended again, on its data.
+    /// Starts a broker again that has ended, on its data.
     pub(in crate::stack) fn respawn(&mut self) -> Result<()> {
         self.child = self.server.spawn()?;
         Ok(())
@@ -90,7 +90,7 @@ impl Node {
     }
 }
 
-/// Writes the metadata that a KRaft node must find in an empty data folder.
+/// Writes the metadata that a KRaft node needs in a new data folder.
 pub(super) async fn format_storage(
     java: &Path,
     jars: &Jars,
@@ -126,8 +126,8 @@ pub(super) async fn format_storage(
     }
 }
 
-/// Puts a JVM's arguments into a file and returns what stands for it: passwords are among them, which the
-/// command line would show to every user of the machine.
+/// Writes a JVM's arguments to a file, and returns the argument that names the file. The arguments have passwords, and
+/// every user of the machine can read a command line.
 fn in_file(file: &Path, arguments: &[OsString]) -> Result<OsString> {
     let quoted = arguments.iter().map(|argument| {
         let text = argument.to_string_lossy();
@@ -140,8 +140,8 @@ fn in_file(file: &Path, arguments: &[OsString]) -> Result<OsString> {
     Ok(argument)
 }
 
-/// The broker's command line, with the JVM flags of Kafka's own start script. The heap is half of the script's, and
-/// a quarter in a cluster.
+/// The broker's command line, with the JVM flags of Kafka's start script. The heap is half of the script's, and a
+/// quarter in a cluster.
 fn server(jars: &Jars, layout: &Layout<'_>) -> Vec<OsString> {
     let (first, most) = match layout.controller_ports.len() {
         1 => ("-Xms512m", "-Xmx512m"),

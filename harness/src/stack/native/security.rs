@@ -1,5 +1,5 @@
-//! The broker's second listener: passwords over TLS, with a certificate authority and users that live as long
-//! as the broker. What is secret is made at random for each start, and stands in files of the owner only.
+//! The broker's second listener: passwords over TLS, with a certificate authority and users for this broker. Secrets
+//! are random and new for each start. They are in files that only their owner can read.
 
 use std::fmt;
 use std::fs::{self, OpenOptions};
@@ -14,10 +14,10 @@ use uuid::Uuid;
 
 use crate::{programs, wait};
 
-/// The mechanism that [`SecureListener::scram`] can be used with.
+/// The mechanism of [`SecureListener::scram`].
 const SCRAM: &str = "SCRAM-SHA-512";
 
-/// A user of the broker; `Debug` does not show the password.
+/// A user of the broker. `Debug` does not show the password.
 pub struct Login {
     /// The name.
     pub user: String,
@@ -42,21 +42,21 @@ impl fmt::Debug for Login {
     }
 }
 
-/// A listener of protocol `SASL_SSL` and what its clients need.
+/// A listener with the protocol `SASL_SSL`, and the data for its clients.
 #[derive(Debug)]
 pub struct SecureListener {
     port: u16,
-    /// The authority's certificate, to be trusted by clients.
+    /// The authority's certificate, which clients have to trust.
     pub ca: PathBuf,
-    /// For the mechanism `PLAIN`.
+    /// The user for the mechanism `PLAIN`.
     pub plain: Login,
-    /// For the mechanism `SCRAM-SHA-512`.
+    /// The user for the mechanism `SCRAM-SHA-512`.
     pub scram: Login,
     keystore: PathBuf,
 }
 
 impl SecureListener {
-    /// Makes users, an authority, and a certificate for this machine's loopback names.
+    /// Creates users, an authority, and a certificate for this machine's loopback names.
     pub(super) async fn prepare(
         folder: &Path,
         port: u16,
@@ -94,7 +94,7 @@ impl SecureListener {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// What `listeners` has beside the plain one.
+    /// The entry for the property `listeners`.
     pub(super) fn listener(&self) -> String {
         format!(",SASL_SSL://{}", self.servers())
     }
@@ -114,7 +114,7 @@ impl SecureListener {
         )
     }
 
-    /// What `StorageTool format` is told of the user whose password the broker keeps as a hash.
+    /// The arguments of `StorageTool format` for the SCRAM user, whose password the broker keeps as a hash.
     pub(super) fn format_arguments(&self) -> [String; 2] {
         let Login { user, password } = &self.scram;
         let user = format!("{SCRAM}=[name={user},password={password}]");
@@ -122,11 +122,11 @@ impl SecureListener {
     }
 }
 
-/// Makes `<name>.pem`, the certificate of an authority that no client trusts by itself, and `<name>.key`.
+/// Creates `<name>.pem`, the certificate of a new authority that no client trusts yet, and `<name>.key`.
 ///
 /// # Errors
 ///
-/// When `openssl` is missing or refuses.
+/// Fails if `openssl` is missing or refuses.
 pub async fn authority(folder: &Path, name: &str, stop: &CancellationToken) -> Result<PathBuf> {
     let file = folder.join(format!("{name}.pem"));
     let key = folder.join(format!("{name}.key"));
@@ -145,7 +145,7 @@ async fn certificate(
     let openssl = programs::on_path("openssl")
         .ok_or_else(|| anyhow!("no openssl on PATH: install openssl (stack native with TLS)"))?;
     let mut command = Command::new(openssl);
-    // A key of the owner only is what openssl writes by itself.
+    // openssl itself writes the key so that only its owner can read it.
     command
         .args(["req", "-x509", "-batch", "-noenc", "-days", "2"])
         .args(["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"])

@@ -1,4 +1,4 @@
-//! What tests of faults do to a running stack, and ask it: kill and restart its parts, change its topics.
+//! Methods of a running stack for tests of faults: kill and restart its parts, change its topics.
 
 use std::path::PathBuf;
 
@@ -14,11 +14,14 @@ impl Stack {
     fn node(&mut self, broker: usize) -> Result<&mut Node> {
         match &mut self.broker {
             Broker::Native(kafka) => kafka.node(broker),
-            _ => bail!("the broker of stack {} is no child", self.kind.name()),
+            _ => bail!(
+                "the broker of stack {} is not a child process",
+                self.kind.name()
+            ),
         }
     }
 
-    /// How many brokers this stack has.
+    /// The number of brokers.
     #[must_use]
     pub fn brokers(&self) -> usize {
         match &self.broker {
@@ -27,11 +30,11 @@ impl Stack {
         }
     }
 
-    /// The process of a broker, counted from 0, to signal it and to see it end.
+    /// The process of a broker, counted from 0, to send a signal and to see its end.
     ///
     /// # Errors
     ///
-    /// When this stack has no such broker in a process of its own.
+    /// Fails if this stack has no such broker in a child process.
     pub fn broker_process(&mut self, broker: usize) -> Result<&mut Child> {
         Ok(&mut self.node(broker)?.child)
     }
@@ -44,46 +47,48 @@ impl Stack {
         }
     }
 
-    /// Starts a broker again, whose process has ended, on its data, and waits for nothing.
+    /// Starts a broker again whose process has ended, on its data, but does not wait.
     ///
     /// # Errors
     ///
-    /// When it cannot be started, or this stack has no such broker in a process of its own.
+    /// Fails if it cannot be started, or if this stack has no such broker in a child process.
     pub fn respawn_broker(&mut self, broker: usize) -> Result<()> {
         self.node(broker)?.respawn()
     }
 
-    /// The folder in which a broker keeps its topics.
+    /// The folder with a broker's topics.
     pub(crate) fn broker_data(&mut self, broker: usize) -> Result<PathBuf> {
         Ok(self.node(broker)?.data.clone())
     }
 
-    /// The store's process id, while a store runs that this stack started.
+    /// The store's process id, while the stack's own store runs.
     #[must_use]
     pub fn store_id(&self) -> Option<u32> {
         self.store.id()
     }
 
-    /// The store's process, to signal it and to see it end.
+    /// The store's process, to send a signal and to see its end.
     ///
     /// # Errors
     ///
-    /// When this stack did not start its store.
+    /// Fails if this stack did not start its store.
     pub fn store_process(&mut self) -> Result<&mut Child> {
-        self.store.child().context("the store is no child")
+        self.store
+            .child()
+            .context("the store is not a child process")
     }
 
-    /// Starts the store again, whose process has ended, and waits for nothing. It has its orders again if
+    /// Starts the store again whose process has ended, but does not wait. It still has its orders if
     /// [`crate::stack::StackOptions::durable_store`] asked for that. The arguments come after its own.
     ///
     /// # Errors
     ///
-    /// When it cannot be started.
+    /// Fails if it cannot be started.
     pub fn respawn_store(&mut self, arguments: &[&str]) -> Result<()> {
         self.store.respawn(arguments)
     }
 
-    /// Starts another store of the same kind, on a port of its own.
+    /// Starts another store of the same kind, on another port.
     pub(crate) fn second_store(&self) -> impl Future<Output = Result<Store>> + use<> {
         let (logs, stop) = (self.logs.join("second-store"), self.stop.clone());
         async move {
@@ -92,7 +97,7 @@ impl Stack {
         }
     }
 
-    /// The further listeners of each broker, where [`crate::stack::StackOptions::advertise`] asked for them.
+    /// The further listeners of each broker, if [`crate::stack::StackOptions::advertise`] asked for them.
     pub(crate) fn behind_proxies(&self) -> Vec<Listeners> {
         match &self.broker {
             Broker::Native(kafka) => kafka.behind_proxies(),
@@ -100,21 +105,21 @@ impl Stack {
         }
     }
 
-    /// Takes a right on a topic, or on all (`*`), from everybody, in a broker that was started with
+    /// Takes a right on a topic, or on all (`*`), from everybody. The broker needs the properties of
     /// [`crate::stack::authorizer`].
     ///
     /// # Errors
     ///
-    /// When the broker refuses or does not answer.
+    /// Fails if the broker refuses or does not answer.
     pub async fn withdraw(&self, topic: &str, right: Right) -> Result<()> {
         acls::withdraw(self.bootstrap_servers(), topic, right, "*").await
     }
 
-    /// Gives back what [`Stack::withdraw`] has taken on a topic.
+    /// Gives back the rights that [`Stack::withdraw`] has taken on a topic.
     ///
     /// # Errors
     ///
-    /// When the broker refuses or does not answer.
+    /// Fails if the broker refuses or does not answer.
     pub async fn give_back(&self, topic: &str) -> Result<()> {
         acls::give_back(self.bootstrap_servers(), topic).await
     }
