@@ -12,11 +12,12 @@ use super::support::{LIMIT, get};
 use super::{options, stack};
 
 /// Metrics that appear with the first event of their kind, which a healthy service never has.
-const OF_RARE_EVENTS: [&str; 7] = [
+const OF_RARE_EVENTS: [&str; 8] = [
     "kafka_bridge_blocked",
     "kafka_bridge_commit_failures_total",
     "kafka_bridge_deadlines_passed_total",
     "kafka_bridge_deleted_unread_records_total",
+    "kafka_bridge_oldest_unfinished_seconds",
     "kafka_bridge_pauses_total",
     "kafka_bridge_retries_total",
     "kafka_bridge_revoked_partitions_total",
