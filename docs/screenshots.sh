@@ -24,7 +24,7 @@ mkdir -p "$images"
 
 echo "an experiment on the stack $stack, in a terminal"
 "$python" docs/pictures/terminal.py "$images/terminal.svg" 110 16 "median round trip changed" \
-    target/release/harness experiment --stack "$stack" --trials 6
+    target/release/harness experiment --stack "$stack" --trials 6 --markdown results/verdict.md
 "$python" docs/pictures/answer.py results/latest "$images/answer-light.svg" "$images/answer-dark.svg"
 
 echo "the live page and the reports, in chromium"
