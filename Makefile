@@ -140,7 +140,7 @@ test-quick: ## Unit and in-memory tests, and the basics on the embedded stack, u
 	@bash harness/test.sh quick
 
 try-readme: ## Run the README's commands in a new clone of HEAD, with times; a quarter of an hour
-	@CARGO=$(CARGO) sh harness/try-readme.sh
+	@CARGO=$(CARGO) bash harness/try-readme.sh
 
 suites: setup ## Rolling restarts, kill -9 and a flood, ROUNDS times; prints duplicates and memory
 	$(CARGO) build --locked -p harness -p order-service --bins --example journal
@@ -192,10 +192,13 @@ setup: ## Install redis-server if this machine has no store (STACK=docker needs 
 	@sh harness/setup.sh $(STACK)
 
 install: build ## Programs, man pages and shell completions below PREFIX (~/.local)
-	@sh harness/install.sh $(BUILT) $(DESTDIR)$(PREFIX)
+	@sh harness/install.sh $(BUILT) "$(DESTDIR)$(PREFIX)"
 
-dist: build ## Archive of the programs, man pages and completions, with checksum and SBOM, in target/dist
+dist: $(if $(WITH_TLS),build,no-tls) ## Archive of the programs, man pages and completions, with checksum and SBOM, in target/dist
 	@CARGO=$(CARGO) sh harness/dist.sh $(BUILT)
+
+no-tls:
+	@echo "an archive without TLS would be of no use: install OpenSSL's headers and pkg-config" >&2; exit 1
 
 msrv: ## Build with the oldest Rust that Cargo.toml promises; needs rustup
 	rustup run --install $(MSRV) cargo check --locked --workspace

@@ -6,7 +6,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 notes=$(awk -v version="$1" '
-    /^## / { is_it = index($2, version) == 1 || index($2, "[" version "]") == 1; next }
+    /^## / { is_it = $2 == version || $2 == "[" version "]"; next }
     is_it
 ' CHANGELOG.md)
 [ -n "$notes" ] || { echo "CHANGELOG.md says nothing of $1" >&2; exit 1; }

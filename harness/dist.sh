@@ -24,11 +24,12 @@ else
     (cd "$dist" && shasum -a 256 "$name.tar.gz" >"$name.tar.gz.sha256")
 fi
 if "$cargo" cyclonedx --version >/dev/null 2>&1; then
-    "$cargo" cyclonedx --format json --override-filename sbom --quiet
+    # It writes beside each manifest of the workspace.
+    trap 'rm -f ./*/sbom.json' EXIT
+    "$cargo" cyclonedx --format json --all-features --override-filename sbom --quiet
     for program in load-client order-service harness; do
         mv "$program/sbom.json" "$dist/$program-$version-$target.cdx.json"
     done
-    find . -name sbom.json -not -path './target/*' -delete
 else
     echo "no SBOM: cargo install cargo-cyclonedx" >&2
 fi

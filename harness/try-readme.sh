@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/usr/bin/env bash
 # Runs the README's commands in a new clone of HEAD, and prints the time at which each one began.
 set -eu
 

@@ -17,13 +17,15 @@ start() {
         return
     fi
     mkdir -p "$(dirname "$env_file")"
+    # What an earlier stack wrote must not be taken for this one's.
+    : >"$env_file"
     detached=setsid
     command -v setsid >/dev/null 2>&1 || detached=nohup
     # In a new session, so that the terminal's Ctrl-C and hang-up do not reach it.
     $detached "$harness" up --stack "$stack" >"$env_file" 2>"$env_file.log" </dev/null &
     echo $! >"$pid_file"
     until grep -q '^#' "$env_file"; do
-        if ! is_up; then
+        if ! kill -0 "$(cat "$pid_file")" 2>/dev/null; then
             rm -f "$pid_file"
             cat "$env_file.log" >&2
             exit 1
@@ -76,7 +78,7 @@ stop() {
         done
         echo "stopped"
     fi
-    rm -f "$pid_file"
+    rm -f "$pid_file" "$env_file"
     containers || [ -n "$was" ] || echo "nothing is up"
 }
 

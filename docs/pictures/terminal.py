@@ -56,6 +56,8 @@ def record(columns, rows, text, command):
         if (now - looked >= STEP or is_over) and (not stills or drawn(screen) != stills[-1][1]):
             stills.append((now, drawn(screen)))
             looked = now
+    if not is_over:
+        sys.exit(f"{command[0]} never showed {text!r}")
     return stills, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 

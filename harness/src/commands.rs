@@ -149,7 +149,10 @@ fn variables(stack: &Stack) -> String {
         .iter()
         .map(|(key, value)| format!("{key}={value}"));
     let properties: Vec<_> = properties.collect();
-    if !properties.is_empty() {
+    if properties.is_empty() {
+        // The shell may have read those of another stack.
+        text += "unset LOAD_CLIENT_X ORDER_SERVICE_PROPERTIES\n";
+    } else {
         let value = shlex::try_quote(&properties.join("\n")).map(Cow::into_owned);
         let value = value.unwrap_or_default();
         text += &format!("export LOAD_CLIENT_X={value} ORDER_SERVICE_PROPERTIES={value}\n");

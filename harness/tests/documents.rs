@@ -88,12 +88,9 @@ fn links(text: &str) -> Vec<String> {
     let joined = prose(text).collect::<Vec<_>>().join("\n");
     let inline = joined.split("](").skip(1);
     let inline = inline.filter_map(|rest| rest.split([')', ' ', '\n']).next());
-    let quoted = joined
-        .split("src=\"")
-        .chain(joined.split("srcset=\""))
-        .skip(1);
+    let quoted = ["src=\"", "srcset=\""].map(|mark| joined.split(mark).skip(1));
+    let quoted = quoted.into_iter().flatten();
     let quoted = quoted.filter_map(|rest| rest.split('"').next());
-    let quoted = quoted.filter(|target| target.starts_with("docs/"));
     let references = prose(text).filter(|line| line.starts_with('['));
     let references = references.filter_map(|line| line.split_once("]: "));
     let references = references.map(|(_, target)| target);

@@ -93,6 +93,7 @@ fn each_command_names_flags_and_targets_that_exist() {
 
 #[test]
 fn the_commands_of_the_pages_run_as_printed_or_shortened() {
+    shell::require_ports();
     let as_printed = std::env::var_os("AS_PRINTED").map(PathBuf::from);
     let (mut run, mut not_run, mut failed) = (0, Vec::new(), Vec::new());
     for page in chosen() {
@@ -132,5 +133,10 @@ fn the_commands_of_the_pages_run_as_printed_or_shortened() {
         not_run.join("\n  ")
     ));
     assert_eq!(failed, Vec::<String>::new());
-    assert!(run > 0, "no page has a block that runs");
+    let least = if std::env::var_os("PAGES").is_some() {
+        1
+    } else {
+        40
+    };
+    assert!(run >= least, "only {run} blocks: the pages are not found");
 }

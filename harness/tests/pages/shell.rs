@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fmt::Write;
 use std::fs::{self, File};
+use std::net::TcpListener;
 use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use tempfile::TempDir;
 
 use crate::page::Block;
@@ -136,13 +137,8 @@ impl Place {
         path.push(std::env::var_os("PATH").unwrap());
         command.current_dir(&self.root).env("PATH", path);
         // Cargo runs this test with variables of its own, and RESULTS and the like may be a developer's.
-        for name in [
-            "RESULTS",
-            "STACK",
-            "CARGO_TARGET_DIR",
-            "MAKEFLAGS",
-            "MAKELEVEL",
-        ] {
+        let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        for name in names.filter(|name| is_of_a_developer(name)) {
             command.env_remove(name);
         }
         // What a page installs is gone with the place.
@@ -171,12 +167,40 @@ impl Place {
             .unwrap();
         // Who is left in the group gets a moment to end in order.
         let deadline = Instant::now() + Duration::from_secs(5);
-        while kill_process_group(group, Signal::TERM).is_ok() && Instant::now() < deadline {
+        // A second SIGTERM would stop our programs at once.
+        let _ = kill_process_group(group, Signal::TERM);
+        while test_kill_process_group(group).is_ok() && Instant::now() < deadline {
             sleep(Duration::from_millis(50));
         }
         let _ = kill_process_group(group, Signal::KILL);
         let down = self.command("make").args(["--silent", "down"]).output();
         assert!(down.unwrap().status.success(), "make down fails");
+    }
+}
+
+/// Whether a variable would change what the commands of a page do.
+fn is_of_a_developer(name: &str) -> bool {
+    let prefixes = ["LOAD_CLIENT_", "ORDER_SERVICE_", "HARNESS_", "MAKE"];
+    let names = [
+        "RESULTS",
+        "STACK",
+        "CARGO_TARGET_DIR",
+        "PREFIX",
+        "DESTDIR",
+        "KAFKA_URL",
+        "STORE_URL",
+    ];
+    names.contains(&name) || prefixes.iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// Fails if a port that pages name is taken: their commands would talk to a stranger.
+pub(crate) fn require_ports() {
+    for port in [9092, 6666, 9464, 8000, 8089] {
+        let free = TcpListener::bind(("127.0.0.1", port)).is_ok();
+        assert!(
+            free,
+            "port {port} is in use, and the pages need it: make down?"
+        );
     }
 }
 
