@@ -148,7 +148,6 @@ fi
 if [ -z "$tls" ]; then
     skip "tests with TLS (harness/tests/security.rs)" "no OpenSSL: install libssl-dev and pkg-config"
 fi
-skip "pictures of the live page (load-client/tests/cli/web/screenshots.rs)" "they assert little: make screenshots"
 if ! has kcat; then
     skip "tests with another client (kcat_...)" "no kcat: install kcat"
 fi
